@@ -1,0 +1,18 @@
+"""The one exception a user's mistake may reach the terminal as.
+
+CineFeastError
+    what went wrong and where, and the command to run next
+"""
+
+
+class CineFeastError(Exception):
+    """A mistake of the user or a state of the workspace that the user can mend.
+
+    `what` names the value and the file (and line); `next_command` is what to run next. The command line
+    prints both on one line and exits with 1; serving answers with them instead of a traceback.
+    """
+
+    def __init__(self, what: str, next_command: str) -> None:
+        super().__init__(f"{what}; next: {next_command}")
+        self.what = what
+        self.next_command = next_command

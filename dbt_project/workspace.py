@@ -1,0 +1,73 @@
+"""Where each file of a run lies: everything below one directory, `$CINEFEAST_WORKSPACE` (default ./workspace)."""
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "CINEFEAST_WORKSPACE"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one run. Nothing is created by asking for a path."""
+
+    root: Path
+
+    @property
+    def raw_movielens(self) -> Path:
+        """Landed MovieLens tables (parquet, every column as text) and their manifest.json."""
+        return self.root / "raw" / "movielens"
+
+    @property
+    def raw_tmdb(self) -> Path:
+        """Landed TMDb documents, *.jsonl.gz, one document a line."""
+        return self.root / "raw" / "tmdb"
+
+    @property
+    def warehouse(self) -> Path:
+        """The published DuckDB file: what Feast and the reports read. dbt writes warehouse/build.duckdb."""
+        return self.root / "warehouse" / "cinefeast.duckdb"
+
+    @property
+    def registry(self) -> Path:
+        """The Feast registry."""
+        return self.root / "feast" / "registry.db"
+
+    @property
+    def online(self) -> Path:
+        """The embedded (SQLite) Feast online store."""
+        return self.root / "feast" / "online.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Trained models, a directory each."""
+        return self.root / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """metrics.json, report.html and what else a run tells people."""
+        return self.root / "reports"
+
+
+def workspace() -> Workspace:
+    """The workspace that the environment names."""
+    return Workspace(Path(os.environ.get(VARIABLE) or "workspace").absolute())
+
+
+def publish_directory(built: Path, target: Path) -> None:
+    """Make `target` show the finished directory `built`, at once or not at all.
+
+    `target` is a symbolic link that is swapped by one rename, because a directory cannot be replaced by
+    another in one step. The directory it showed before is removed afterwards.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    version = target.parent / f".{target.name}-{uuid.uuid4().hex[:12]}"
+    built.rename(version)
+    previous = target.resolve() if target.is_symlink() else None
+    link = target.parent / f".{target.name}-link-{uuid.uuid4().hex[:12]}"
+    link.symlink_to(version.name)
+    link.replace(target)
+    if previous is not None and previous.parent == target.parent:
+        shutil.rmtree(previous, ignore_errors=True)
