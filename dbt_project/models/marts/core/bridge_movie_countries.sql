@@ -1,0 +1,4 @@
+select
+    movie_id,
+    country_id
+from {{ ref('int_movie_countries') }}

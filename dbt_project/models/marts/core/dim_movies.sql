@@ -1,0 +1,64 @@
+with
+
+movies as (
+    select * from {{ ref('int_movies_checked') }} where reason is null
+),
+
+first_ratings as (
+    select
+        movie_id,
+        min(rated_at) as first_rated_at
+    from {{ ref('fct_ratings') }}
+    group by movie_id
+),
+
+dated as (
+    select
+        movies.*,
+        tmdb.* exclude (movie_id, title, document),
+        first_ratings.first_rated_at,
+        coalesce(movies.release_year, year(tmdb.released_on)) as year,
+        coalesce(tmdb.released_on, make_date(movies.release_year, 1, 1)) as first_shown_on
+    from movies
+    left join {{ ref('int_tmdb_movies') }} as tmdb using (movie_id)
+    left join first_ratings using (movie_id)
+)
+
+select
+    -- ids
+    movie_id,
+    row_number() over (order by movie_id) - 1 as movie_index,
+    tmdb_id,
+    imdb_id,
+    collection_id,
+
+    -- text
+    title,
+    overview,
+    tagline,
+    original_language,
+
+    -- numerics
+    year::bigint as release_year,
+    runtime,
+    budget,
+    lookahead_revenue,
+    lookahead_popularity,
+    lookahead_vote_average,
+    lookahead_vote_count,
+    lookahead_count_award_nominations,
+    lookahead_count_award_wins,
+
+    -- booleans
+    tmdb_id is not null as is_in_tmdb,
+
+    -- timestamps
+    released_on,
+    first_rated_at,
+    -- a film that was rated before its stated release was known by then; nothing is asked of the time before 1970
+    greatest(
+        least(coalesce(first_shown_on::timestamp, first_rated_at, timestamp '1970-01-01'),
+              coalesce(first_rated_at, first_shown_on::timestamp, timestamp '1970-01-01')),
+        timestamp '1970-01-01'
+    ) as known_at
+from dated

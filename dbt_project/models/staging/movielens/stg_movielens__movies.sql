@@ -1,0 +1,29 @@
+with
+
+source as (
+    select * from {{ source('movielens', 'movies') }}
+),
+
+renamed as (
+    select
+        -- ids
+        line_number,
+        try_cast(movie_id as bigint) as movie_id,
+
+        -- text: "Matrix, The (1999)" is told as "The Matrix"
+        regexp_replace(
+            trim(regexp_replace(title, '\s*\(\d{4}\)\s*$', '')), '^(.*), (The|A|An)$', '\2 \1'
+        ) as title,
+        string_split(genres, '|') as genre_names,
+        {{ raw_row(['movie_id', 'title', 'genres']) }} as raw,
+        malformed_line,
+
+        -- numerics
+        coalesce(
+            try_cast(release_year as integer),
+            try_cast(nullif(regexp_extract(title, '\((\d{4})\)\s*$', 1), '') as integer)
+        ) as release_year
+    from source
+)
+
+select * from renamed

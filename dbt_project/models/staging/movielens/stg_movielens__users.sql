@@ -1,0 +1,25 @@
+with
+
+source as (
+    select * from {{ source('movielens', 'users') }}
+),
+
+renamed as (
+    select
+        -- ids
+        line_number,
+        try_cast(user_id as bigint) as user_id,
+
+        -- numerics
+        try_cast(age as bigint) as age,
+
+        -- text
+        nullif(gender, '') as gender,
+        nullif(occupation, '') as occupation,
+        nullif(zip_code, '') as zip_code,
+        {{ raw_row(['user_id', 'gender', 'age', 'occupation', 'zip_code']) }} as raw,
+        malformed_line
+    from source
+)
+
+select * from renamed

@@ -1,0 +1,81 @@
+"""The warehouse that `dbt build` makes: rejected rows, accounting, publishing."""
+
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+
+from tests.commands import run
+from tests.conftest import Built
+
+
+def rows(warehouse: Path, query: str) -> list[tuple]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return connection.sql(query).fetchall()
+
+
+def test_every_bad_line_is_kept_with_its_reason(built_workspace: Built) -> None:
+    found = rows(built_workspace.warehouse, "select reason from core.rejected_rows where source = 'ratings'")
+    assert Counter(reason for (reason,) in found) == Counter(built_workspace.data.rejected)
+
+
+def test_the_facts_are_the_good_lines(built_workspace: Built) -> None:
+    found = rows(
+        built_workspace.warehouse,
+        "select user_id, movie_id, rating, epoch(rated_at)::bigint from core.fct_ratings order by rating_id",
+    )
+    assert found == built_workspace.data.ratings
+
+
+def test_read_is_accepted_and_rejected(built_workspace: Built) -> None:
+    accounting = {
+        source: counts
+        for source, *counts in rows(built_workspace.warehouse, "select * from reporting.rpt_row_accounting")
+    }
+    data = built_workspace.data
+    rejected = sum(data.rejected.values())
+    assert accounting["ratings"] == [data.rating_lines, len(data.ratings), rejected]
+    assert accounting["tmdb_documents"] == [data.documents + data.bad_documents, data.documents, data.bad_documents]
+    assert all(read == accepted + refused for read, accepted, refused in accounting.values())
+
+
+def test_names_in_any_script_reach_the_star_schema(built_workspace: Built) -> None:
+    names = {name for (name,) in rows(built_workspace.warehouse, "select person_name from core.dim_people")}
+    assert any(not name.isascii() for name in names)
+
+
+def test_a_failing_build_leaves_the_published_warehouse(built_workspace: Built, tmp_path: Path) -> None:
+    """A source that is gone fails the build; what was published before still stands."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "tmdb").symlink_to((built_workspace.root / "raw" / "tmdb").resolve())
+    landed = raw / "movielens"
+    landed.mkdir()
+    for file in (built_workspace.root / "raw" / "movielens").iterdir():
+        if file.name != "ratings.parquet":
+            (landed / file.name).symlink_to(file.resolve())
+    published = tmp_path / "warehouse" / "cinefeast.duckdb"
+    published.parent.mkdir()
+    published.write_bytes(b"the last good one")
+    result = run(tmp_path, "dbt", "build", folder="dbt_project", check=False)
+    assert result.returncode != 0
+    assert "not published" in result.stdout
+    assert published.read_bytes() == b"the last good one"
+
+
+def test_dbt_without_a_landed_data_set_says_what_to_run(tmp_path: Path) -> None:
+    result = run(tmp_path, "dbt", "build", folder="dbt_project", check=False)
+    assert "next: cinefeast fetch ml-100k" in result.stdout + result.stderr
+
+
+def test_a_relative_workspace_is_refused_by_dbt(tmp_path: Path) -> None:
+    result = run(
+        tmp_path,
+        "dbt",
+        "build",
+        folder="dbt_project",
+        check=False,
+        CINEFEAST_WORKSPACE="somewhere",
+        DBT_TARGET_PATH=str(tmp_path / "target"),
+    )
+    assert 'next: export CINEFEAST_WORKSPACE="$PWD/somewhere"' in result.stdout + result.stderr
