@@ -1,0 +1,119 @@
+"""Feast data sources over tables of the dbt-built DuckDB warehouse."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+from feast import ValueType
+from feast.data_source import DataSource
+from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
+from feast.repo_config import RepoConfig
+from feast.type_map import pa_to_feast_value_type
+
+from feature_repo.offline_store.sql import quoted_table
+from feature_repo.offline_store.warehouse import open_warehouse
+
+
+class WarehouseSource(DataSource):
+    """A table of the warehouse with a row for each key and moment from which its values may be known."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        table: str,
+        timestamp_field: str = "event_timestamp",
+        created_timestamp_column: str = "",
+        description: str = "",
+        tags: dict[str, str] | None = None,
+        owner: str = "cinefeast",
+    ) -> None:
+        """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts."""
+        super().__init__(
+            name=name,
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            description=description,
+            tags=tags,
+            owner=owner,
+        )
+        self.table = table
+
+    def options(self) -> dict[str, Any]:
+        """What the registry keeps of this source beside Feast's own fields."""
+        return {"table": self.table}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and super().__eq__(other) and self.options() == other.options()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def source_type(self) -> Any:
+        """Feast's mark of a source that it does not know itself."""
+        return DataSourceProto.CUSTOM_SOURCE
+
+    @classmethod
+    def from_proto(cls, data_source: DataSourceProto) -> Self:
+        """Read a source back from the registry."""
+        return cls(
+            name=data_source.name,
+            timestamp_field=data_source.timestamp_field,
+            created_timestamp_column=data_source.created_timestamp_column,
+            description=data_source.description,
+            tags=dict(data_source.tags),
+            owner=data_source.owner,
+            **json.loads(data_source.custom_options.configuration),
+        )
+
+    def _to_proto_impl(self) -> DataSourceProto:
+        return DataSourceProto(
+            name=self.name,
+            type=DataSourceProto.CUSTOM_SOURCE,
+            data_source_class_type=f"{type(self).__module__}.{type(self).__name__}",
+            timestamp_field=self.timestamp_field,
+            created_timestamp_column=self.created_timestamp_column,
+            description=self.description,
+            tags=self.tags,
+            owner=self.owner,
+            custom_options=DataSourceProto.CustomSourceOptions(
+                configuration=json.dumps(self.options(), sort_keys=True).encode()
+            ),
+        )
+
+    def validate(self, config: RepoConfig) -> None:
+        """Nothing to check before the warehouse is built: `feast apply` may come first."""
+
+    def get_table_query_string(self) -> str:
+        """The table as SQL names it."""
+        return quoted_table(self.table)
+
+    def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
+        """Column names and Arrow types."""
+        with open_warehouse(config.offline_store.warehouse) as connection:
+            schema = connection.sql(f"select * from {self.get_table_query_string()} limit 0").to_arrow_table().schema
+        return [(field.name, str(field.type)) for field in schema]
+
+    @staticmethod
+    def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
+        """How an Arrow type reads in Feast."""
+        return pa_to_feast_value_type
+
+
+class WindowSource(WarehouseSource):
+    """The last events of each user before a moment, sliced out of one array a user.
+
+    `table` tells the position of each key and moment in the arrays of `history`, which has one row a key; `columns`
+    maps feature names to those arrays. `window` is how many events a feature holds, None for all of them.
+    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
+    """
+
+    def __init__(self, *, history: str, columns: dict[str, str], window: int | None, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.history = history
+        self.columns = columns
+        self.window = window
+
+    def options(self) -> dict[str, Any]:
+        """As WarehouseSource.options, with the arrays and the window."""
+        return {**super().options(), "history": self.history, "columns": self.columns, "window": self.window}

@@ -1,0 +1,42 @@
+"""Feature services: what each model may read, by name and version. A model's config names the one it reads."""
+
+import on_demand
+import views
+from feast import FeatureService
+
+ITEMS = [views.movie_profile, views.movie_state]
+USERS = [views.user_state, views.user_profile, views.user_sequence]
+
+interactions_v1 = FeatureService(
+    name="interactions_v1",
+    features=[views.user_profile[["user_index"]], views.movie_profile[["movie_index"]]],
+    description="Contiguous ids beside the labels: the interaction matrix.",
+    owner="cinefeast",
+)
+catalogue_v1 = FeatureService(
+    name="catalogue_v1", features=ITEMS, description="Every film as it stands at one moment.", owner="cinefeast"
+)
+seen_v1 = FeatureService(
+    name="seen_v1",
+    features=[views.user_history],
+    description="What a user has rated: never recommended again.",
+    owner="cinefeast",
+)
+recall_popularity_v1 = FeatureService(
+    name="recall_popularity_v1", features=[views.movie_state], description="What popularity counts.", owner="cinefeast"
+)
+recall_item_cf_v1 = FeatureService(
+    name="recall_item_cf_v1",
+    features=[views.user_sequence],
+    description="The recent ratings that neighbours are looked up for.",
+    owner="cinefeast",
+)
+recall_two_tower_v1 = FeatureService(
+    name="recall_two_tower_v1", features=[*USERS, *ITEMS], description="Both towers.", owner="cinefeast"
+)
+rank_dcn_v1 = FeatureService(
+    name="rank_dcn_v1",
+    features=[*USERS, *ITEMS, on_demand.user_movie_cross],
+    description="User, film and crossed features.",
+    owner="cinefeast",
+)
