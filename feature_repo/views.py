@@ -124,6 +124,7 @@ movie_profile = FeatureView(
         Field(name="movie_budget", dtype=Float32, description="US dollars; null where unknown"),
         Field(name="movie_language", dtype=String, description="original language, ISO 639-1"),
         Field(name="movie_genres", dtype=Array(Int64), description="genre_index values, ascending"),
+        Field(name="movie_genre_names", dtype=Array(String), description="names of movie_genres, in the same order"),
         Field(name="movie_director_id", dtype=Int64, description="first director; TMDb's id, or below 0 where unknown"),
         Field(name="movie_director_name", dtype=String, description="first director"),
         Field(name="movie_lead_cast_ids", dtype=Array(Int64), description="first five actors"),

@@ -3,8 +3,10 @@ with
 genres as (
     select
         movie_id,
-        list(genre_index order by genre_index) as genre_indexes
+        list(genre_index order by genre_index) as genre_indexes,
+        list(genre_name order by genre_index) as genre_names
     from {{ ref('bridge_movie_genres') }}
+    inner join {{ ref('dim_genres') }} using (genre_index)
     group by movie_id
 ),
 
@@ -43,6 +45,7 @@ select
     movies.budget::float as movie_budget,
     movies.original_language as movie_language,
     genres.genre_indexes as movie_genres,
+    genres.genre_names as movie_genre_names,
     directors.director_id as movie_director_id,
     people.person_name as movie_director_name,
     leads.cast_ids as movie_lead_cast_ids,

@@ -1,0 +1,79 @@
+"""Arrow columns to numpy, whatever a store hands out for a null: historical and online tables alike."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.ids import Ids
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray:
+    """A numeric column as float32 (n,), nulls as NaN."""
+    column = table.column(name)
+    return column.cast(pa.float64()).to_numpy().astype(np.float32)
+
+
+def integers(table: pa.Table, name: str, null: int = -1) -> np.ndarray:
+    """An id column as int64 (n,). A nullable int may come as float; nulls become `null`."""
+    values = table.column(name).cast(pa.float64()).to_numpy()
+    return np.where(np.isnan(values), null, values).astype(np.int64)
+
+
+def microseconds(table: pa.Table, name: str = "event_timestamp") -> np.ndarray:
+    """A timestamp column as int64 (n,) microseconds since the epoch, UTC."""
+    column = table.column(name)
+    return column.cast(pa.timestamp("us", getattr(column.type, "tz", None))).cast(pa.int64()).to_numpy()
+
+
+def ragged(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A list column as (values, offsets (n + 1,)); a null list is empty, a null element NaN or -1."""
+    column = table.column(name).combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # a table without rows has no chunk
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if pa.types.is_null(column.type):
+        return np.empty(0, np.float32), np.zeros(len(column) + 1, np.int64)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    values = pc.list_flatten(column)
+    if pa.types.is_integer(values.type):
+        values = pc.fill_null(values, -1)
+    return values.to_numpy(zero_copy_only=False), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def arrays(table: pa.Table, name: str) -> list[np.ndarray]:
+    """A list column as one array a row."""
+    values, offsets = ragged(table, name)
+    return [values[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+
+
+def padded(values: np.ndarray, offsets: np.ndarray, width: int, fill: float) -> np.ndarray:
+    """The last `width` elements of each list, right-aligned: (n, width), `fill` on the left."""
+    lengths = np.minimum(np.diff(offsets), width)
+    column = np.arange(width) - (width - lengths)[:, None]  # (n, width), < 0 where there is nothing
+    source = (offsets[1:] - lengths)[:, None] + column
+    out = np.full((len(lengths), width), fill, dtype=values.dtype)
+    held = column >= 0
+    out[held] = values[source[held]]
+    return out
+
+
+def window(table: pa.Table, name: str, films: Ids, width: int) -> np.ndarray:
+    """A list of movie ids as catalogue rows (n, width) int64, newest last, -1 for padding and unknown films."""
+    values, offsets = ragged(table, name)
+    return padded(films.rows(values), offsets, width, -1)
+
+
+def shares(table: pa.Table, name: str, width: int) -> np.ndarray:
+    """A fixed-length list of numbers as float32 (n, width), zeros where it is null or not a number."""
+    values, offsets = ragged(table, name)
+    return np.nan_to_num(padded(values.astype(np.float32), offsets, width, 0.0))
+
+
+def multi_hot(table: pa.Table, name: str, width: int) -> np.ndarray:
+    """A list of indexes in 0..width-1 as a 0/1 matrix float32 (n, width); indexes beyond it are left out."""
+    values, offsets = ragged(table, name)
+    row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    column = values.astype(np.int64)
+    out = np.zeros((len(offsets) - 1, width), np.float32)
+    known = (column >= 0) & (column < width)
+    out[row[known], column[known]] = 1.0
+    return out

@@ -1,0 +1,139 @@
+"""The only door through which models see data: Feast features around the labels' entity frame."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureStore
+
+from dbt_project.errors import CineFeastError
+from models.columns import arrays, integers, microseconds
+
+Split = Literal["train", "validation", "test"]
+Protocol = Literal["time", "leave-one-out"]
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SPLIT_COLUMN: dict[Protocol, str] = {"time": "split_time", "leave-one-out": "split_loo"}
+EMPTY = "dbt build"
+LABELS = (
+    "SELECT rating_id, user_id, movie_id, event_timestamp, rating, split_time, split_loo "
+    "FROM training.lbl_ratings"
+)
+
+
+def schema(store: FeatureStore, service: str) -> dict[str, str]:
+    """Feature name to Feast type of a service, in its order. The live registry's, as served now."""
+    found = store.get_feature_service(service)
+    return {f.name: str(f.dtype) for view in found.feature_view_projections for f in view.features}
+
+
+def half(store: FeatureStore, service: str, prefix: Literal["user_", "movie_"]) -> list[str]:
+    """The `view:feature` references of a service that describe one entity alone: features are named after it."""
+    found = store.get_feature_service(service)
+    return [
+        f"{view.name}:{f.name}"
+        for view in found.feature_view_projections
+        for f in view.features
+        if f.name.startswith(prefix)
+    ]
+
+
+class Dataset:
+    """Labels and features of one split protocol.
+
+    `time`: 80/10/10 by global time. `leave-one-out`: each user's last event is the test, the one before the
+    validation. Every feature is as of strictly before the moment its row names; the store answers for that.
+    """
+
+    def __init__(self, store: FeatureStore, protocol: Protocol = "time") -> None:
+        self.store = store
+        self.protocol = protocol
+        self.split_column = SPLIT_COLUMN[protocol]
+
+    @cached_property
+    def _interactions(self) -> pa.Table:
+        table = self._fetch(LABELS, "interactions_v1").sort_by("rating_id")
+        if not table.num_rows:
+            raise CineFeastError("training.lbl_ratings has no rows", EMPTY)
+        return table
+
+    def interactions(self, *splits: Split) -> pa.Table:
+        """Ratings of the splits (all when none is named): ids, event_timestamp, rating, splits; by rating_id."""
+        table = self._interactions
+        if splits:
+            table = table.filter(pc.is_in(table[self.split_column], pa.array(splits)))
+        return table
+
+    def labelled(self, service: str, *splits: Split) -> pa.Table:
+        """The splits' ratings with the features of each rating's own moment, by rating_id."""
+        wanted = ", ".join(f"'{split}'" for split in splits)
+        return self._fetch(f"{LABELS} WHERE {self.split_column} IN ({wanted})", service).sort_by("rating_id")
+
+    def features(self, service: str | list[str], entities: pd.DataFrame) -> pa.Table:
+        """Features for the frame's rows (join keys, event_timestamp), in the frame's own order."""
+        if not len(entities):
+            raise CineFeastError(f"no rows to read {service} for", EMPTY)
+        asked = entities.reset_index(drop=True).assign(row_number=np.arange(len(entities)))
+        return self._fetch(asked, service).sort_by("row_number").drop_columns(["row_number"])
+
+    def users(self, service: str, entities: pd.DataFrame) -> pa.Table:
+        """The user's half of a service for rows of (user_id, event_timestamp), in their order."""
+        return self.features(half(self.store, service, "user_"), entities)
+
+    def films(self, service: str, entities: pd.DataFrame) -> pa.Table:
+        """The film's half of a service for rows of (movie_id, event_timestamp), in their order."""
+        return self.features(half(self.store, service, "movie_"), entities)
+
+    def seen(self, entities: pd.DataFrame) -> list[np.ndarray]:
+        """The films each (user_id, event_timestamp) had rated before that moment."""
+        return arrays(self.features("seen_v1", entities), "user_seen_movie_ids")
+
+    def cut_off(self, until: Split) -> datetime:
+        """The moment at which `until` ends: that of the first event of the split after it."""
+        after = SPLITS[SPLITS.index(until) + 1 :]
+        later = self.interactions(*after) if after else self.interactions()
+        if not later.num_rows:
+            raise CineFeastError(f"too few ratings: no event follows the {until} split", EMPTY)
+        stamps = microseconds(later)
+        return datetime.fromtimestamp((stamps.min() if after else stamps.max() + 1) / 1e6, UTC)
+
+    def catalogue(self, service: str, until: Split) -> pa.Table:
+        """All films known by then, ordered by movie_index, with their features as of the end of `until`.
+
+        Leave-one-out has no moment that parts the splits, so each film is shown as of its last rating
+        within them: other users' held-out events before it count, nothing after it does.
+        """
+        if self.protocol == "time":
+            moment = f"TIMESTAMP '{self.cut_off(until):%Y-%m-%d %H:%M:%S.%f}'"
+            frame = f"SELECT movie_id, {moment} AS event_timestamp FROM core.dim_movies"
+        else:
+            wanted = ", ".join(f"'{split}'" for split in SPLITS[: SPLITS.index(until) + 1])
+            frame = (
+                "SELECT m.movie_id, coalesce(max(r.event_timestamp), "
+                f"TIMESTAMP '{self.cut_off(until):%Y-%m-%d %H:%M:%S.%f}') AS event_timestamp "
+                "FROM core.dim_movies m LEFT JOIN training.lbl_ratings r "
+                f"ON m.movie_id = r.movie_id AND r.split_loo IN ({wanted}) GROUP BY m.movie_id"
+            )
+        table = self._fetch(frame, half(self.store, service, "movie_"))
+        if "movie_index" not in table.column_names:
+            return table.sort_by("movie_id")
+        return table.filter(pc.is_valid(table["movie_index"])).sort_by("movie_index")
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Identity of the labelled data: a hash over every rating's user, film, moment and value."""
+        table = self.interactions()
+        digest = hashlib.sha256()
+        for column in (integers(table, "user_id"), integers(table, "movie_id"), microseconds(table)):
+            digest.update(column.tobytes())
+        digest.update(table["rating"].to_numpy().astype(np.float32).tobytes())
+        return digest.hexdigest()[:16]
+
+    def _fetch(self, entities: pd.DataFrame | str, service: str | list[str]) -> pa.Table:
+        features = self.store.get_feature_service(service) if isinstance(service, str) else service
+        return self.store.get_historical_features(entity_df=entities, features=features).to_arrow()

@@ -1,0 +1,81 @@
+"""Feature columns to the numbers a network takes. What is learned here (means, vocabularies) goes into the artifact."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from models.columns import numbers
+
+
+class Statistics:
+    """Counts and numbers, standardised.
+
+    A count that is null is none yet: log(1 + 0). A number that is null is put at the mean.
+    """
+
+    def __init__(self, counts: list[str], numbers: list[str]) -> None:
+        self.counts = counts
+        self.numbers = numbers
+        self.mean = np.zeros(self.width, np.float32)
+        self.deviation = np.ones(self.width, np.float32)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row gets."""
+        return len(self.counts) + len(self.numbers)
+
+    def fit(self, table: pa.Table) -> None:
+        """Learn mean and deviation over the table's rows."""
+        raw = self._raw(table)
+        known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)  # a column without any value: mean 0
+        self.mean = np.nanmean(known, axis=0).astype(np.float32)
+        self.deviation = np.maximum(np.nanstd(known, axis=0), 1e-3).astype(np.float32)
+
+    def __call__(self, table: pa.Table) -> np.ndarray:
+        """The table's rows as (n, width) float32, free of NaN; clipped to 5 deviations."""
+        return np.nan_to_num(((self._raw(table) - self.mean) / self.deviation).clip(-5, 5)).astype(np.float32)
+
+    def _raw(self, table: pa.Table) -> np.ndarray:
+        out = np.empty((table.num_rows, self.width), np.float32)
+        for i, name in enumerate(self.counts):
+            out[:, i] = np.log1p(np.maximum(np.nan_to_num(numbers(table, name)), 0.0))
+        for i, name in enumerate(self.numbers, len(self.counts)):
+            out[:, i] = numbers(table, name)
+        return out
+
+    def tensors(self, prefix: str) -> dict[str, np.ndarray]:
+        """What was learned, for the artifact."""
+        return {f"{prefix}.mean": self.mean, f"{prefix}.deviation": self.deviation}
+
+    def restore(self, prefix: str, tensors: dict[str, np.ndarray]) -> None:
+        """Take it back."""
+        self.mean, self.deviation = tensors[f"{prefix}.mean"], tensors[f"{prefix}.deviation"]
+
+
+class Categories:
+    """Text columns, one-hot over the values seen in training; an unseen or null value is all zeros."""
+
+    def __init__(self, names: list[str], vocabulary: dict[str, list[str]] | None = None) -> None:
+        self.names = names
+        self.vocabulary = vocabulary or {name: [] for name in names}
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row gets."""
+        return sum(len(values) for values in self.vocabulary.values())
+
+    def fit(self, table: pa.Table) -> None:
+        """Learn each column's values, sorted."""
+        self.vocabulary = {
+            name: sorted(str(value) for value in table[name].unique().to_pylist() if value is not None)
+            for name in self.names
+        }
+
+    def __call__(self, table: pa.Table) -> np.ndarray:
+        """The table's rows as (n, width) float32 of zeros and ones."""
+        blocks = [np.empty((table.num_rows, 0), np.float32)]
+        for name in self.names:
+            values: Any = np.array([str(value) for value in table[name].to_pylist()], dtype=object)
+            blocks.append((values[:, None] == np.array(self.vocabulary[name], object)[None, :]).astype(np.float32))
+        return np.concatenate(blocks, axis=1)

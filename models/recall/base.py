@@ -1,0 +1,62 @@
+"""What a recall channel is: fit on splits, recommend films for rows of user features."""
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from models.artifacts import Model
+from models.dataset import Dataset, Split
+from models.ids import Ids
+
+CHUNK = 1024
+
+
+class Recaller(Model):
+    """A recall channel. `config.service` names the one Feast service whose features it reads."""
+
+    @abstractmethod
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Learn from the splits up to and with `until`, and show films as they stood at its end."""
+
+    @abstractmethod
+    def recommend(
+        self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best `k` films a user: ids (n, k) int64 and scores (n, k) float32, best first.
+
+        `users` holds the channel's user features, a row a user, from history or online alike; `exclude` the
+        movie ids to leave out, one array a user. Where fewer films are left, or nothing is known of the user,
+        ids are padded with -1 and scores with -inf. Equal scores keep the catalogue's order.
+        """
+
+    def refit(self, data: Dataset, until: Split) -> Self:
+        """A model of the same configuration, fitted up to `until` with what this one's validation found."""
+        model = type(self)(self.config)
+        model.fit(data, until)
+        return model
+
+
+def best(scores: np.ndarray, k: int, films: Ids) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` best films of dense scores (n, m): ids and scores (n, k), padded; -inf and NaN never appear."""
+    n, m = scores.shape
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    rows = np.full((n, k), -1, np.int64)
+    values = np.full((n, k), -np.inf, np.float32)
+    for i in range(n):
+        line = scores[i]
+        # every film that ties with the k-th stays in until the stable sort has settled the order
+        least = np.partition(line, m - k)[m - k] if k < m else -np.inf
+        held = np.flatnonzero((line >= least) & (line > -np.inf))
+        held = held[np.argsort(-line[held], kind="stable")][:k]
+        rows[i, : len(held)], values[i, : len(held)] = held, line[held]
+    return films.at(rows), values
+
+
+def leave_out(scores: np.ndarray, exclude: list[np.ndarray] | None, films: Ids) -> np.ndarray:
+    """Set the scores (n, m) of each user's excluded movie ids to -inf, in place."""
+    for i, ids in enumerate(exclude or []):
+        rows = films.rows(ids)
+        scores[i, rows[rows >= 0]] = -np.inf
+    return scores

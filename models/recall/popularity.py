@@ -1,0 +1,56 @@
+"""Popularity: the films with most ratings, over all time or of late."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from feast import FeatureStore
+
+from models.columns import integers, numbers
+from models.config import ModelConfig
+from models.dataset import Dataset, Split
+from models.ids import Ids
+from models.recall.base import CHUNK, Recaller, best, leave_out
+
+
+class PopularityConfig(ModelConfig):
+    """Configuration of a popularity channel."""
+
+    count: Literal["movie_count_ratings", "movie_count_ratings_90d"]
+    """The feature that films are ordered by."""
+
+
+class Popularity(Recaller):
+    """The films with most ratings as of the cut-off, the same for everyone. A film without one is never shown."""
+
+    Config = PopularityConfig
+    config: PopularityConfig
+
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Read the count of every film as of the end of `until`."""
+        table = data.catalogue(self.config.service, until)
+        self.films = Ids(integers(table, "movie_id"))
+        self.counts = np.nan_to_num(numbers(table, self.config.count))
+        self.came_from(data, until)
+
+    def recommend(
+        self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The most rated films that are not excluded; reads nothing of the users but how many they are."""
+        order = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
+        ids, scores = [], []
+        for start in range(0, users.num_rows, CHUNK):
+            some = exclude[start : start + CHUNK] if exclude is not None else None
+            n = min(CHUNK, users.num_rows - start)
+            found = best(leave_out(np.tile(order, (n, 1)), some, self.films), k, self.films)
+            ids.append(found[0])
+            scores.append(found[1])
+        return np.concatenate(ids), np.concatenate(scores)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The counts (m,)."""
+        return {"counts": self.counts}
+
+    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
+        """Take the counts back."""
+        self.counts = tensors["counts"]

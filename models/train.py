@@ -1,0 +1,77 @@
+"""`cinefeast train`: fit on the train split, choose on validation, refit on both, save."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import Workspace, workspace
+from models.artifacts import Model
+from models.dataset import Dataset, Protocol
+from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
+
+MODELS = (*CHANNELS, RANKER)
+
+
+def artifacts_of(space: Workspace, protocol: Protocol) -> Path:
+    """Where the models of a protocol are saved; those of the time split are the ones that are served."""
+    return space.artifacts if protocol == "time" else space.artifacts / protocol
+
+
+def dataset_name(space: Workspace) -> str:
+    """The landed data set's name."""
+    try:
+        manifest = json.loads((space.raw_movielens / "manifest.json").read_text(encoding="utf-8"))
+        return str(manifest["dataset"])
+    except (OSError, ValueError, KeyError):
+        raise CineFeastError(f"no landed data set in {space.raw_movielens}", "cinefeast fetch ml-100k") from None
+
+
+def train(names: list[str], protocol: Protocol = "time") -> dict[str, dict[str, Any]]:
+    """Train the named models, all of them if none is named; what each measured on validation.
+
+    Each channel is fitted on `train` with `validation` as its judge, and then on both for as long as that took. The
+    ranker learns from what the channels fitted on `train` bring in the validation window. An artifact replaces the
+    one before it only when it is complete.
+    """
+    from feature_repo.store import load_store
+
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")
+    wanted = [name for name in MODELS if not names or name in names]
+    if protocol == "leave-one-out":
+        wanted = [name for name in wanted if name != RANKER]  # its samples need a validation window in time
+    space = workspace()
+    dataset = dataset_name(space)
+    data = Dataset(load_store(), protocol)
+    needed = CHANNELS if RANKER in wanted else [name for name in CHANNELS if name in wanted]
+    fitted = {name: fit_channel(data, name) for name in needed}
+    folder = artifacts_of(space, protocol)
+    measured = {}
+    for name in wanted:
+        model = fit_ranker(data, fitted) if name == RANKER else fitted[name].refit(data, "validation")
+        model.provenance["dataset"] = dataset
+        model.save(folder / name)
+        measured[name] = model.metrics
+    return measured
+
+
+def fit_channel(data: Dataset, name: str) -> Any:
+    """A channel fitted on the train split."""
+    kind: Any = model_class(name)
+    channel = kind(kind.Config.read(name))
+    channel.fit(data, "train")
+    return channel
+
+
+def fit_ranker(data: Dataset, channels: dict[str, Any]) -> Model:
+    """The ranker, fitted on what channels of the train split bring in the validation window."""
+    from models.rank.samples import make_samples
+
+    kind: Any = model_class(RANKER)
+    ranker = kind(kind.Config.read(RANKER))
+    samples = make_samples(data, channels, WEIGHTS, ranker.config)
+    ranker.fit(data, samples, list(channels), "validation")
+    fitted: Model = ranker
+    return fitted

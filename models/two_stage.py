@@ -1,0 +1,147 @@
+"""Recall, merge, rank: the one way from features to recommendations, for evaluation, the demo and HTTP."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from feast import FeatureStore
+
+from models.columns import integers
+from models.ids import Ids
+from models.rank.features import candidate_rows, recall_columns
+from models.recall.base import Recaller
+from models.recall.item_cf import ItemCF
+from models.recall.merge import Candidates, merge
+from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
+
+BROUGHT = 500
+"""How many films each channel brings before they are merged."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended film and why it is there."""
+
+    movie_id: int
+    score: float
+    """The ranker's logit."""
+    channels: dict[str, int]
+    """The channels that brought it, with its rank in each, 1 for the first."""
+    because: dict[str, Any]
+    """similar_to: watched films that speak for it; shared_director; shared_genres."""
+
+
+def fan_out(
+    channels: dict[str, Recaller],
+    weights: dict[str, float],
+    users: pa.Table,
+    exclude: list[np.ndarray],
+    size: int,
+) -> Candidates:
+    """What all channels bring for each user, merged to `size` films."""
+    brought = {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
+    return merge(brought, weights, size)
+
+
+class TwoStage:
+    """Recall channels and a ranker, loaded."""
+
+    def __init__(self, channels: dict[str, Recaller], ranker: Any, weights: dict[str, float]) -> None:
+        self.channels = channels
+        self.ranker = ranker
+        self.weights = weights
+
+    @classmethod
+    def load(cls, artifacts: Path, store: FeatureStore) -> Self:
+        """The models saved below `artifacts`; CineFeastError where one is missing or of another feature schema."""
+        channels = {name: model_class(name).load(artifacts / name, store) for name in CHANNELS}
+        return cls(channels, model_class(RANKER).load(artifacts / RANKER, store), WEIGHTS)
+
+    @property
+    def services(self) -> list[str]:
+        """The Feast services that the models read."""
+        return sorted({model.config.service for model in [*self.channels.values(), self.ranker]})
+
+    @property
+    def movie_ids(self) -> np.ndarray:
+        """Every film that some channel can bring, ascending."""
+        return np.unique(np.concatenate([channel.films.values for channel in self.channels.values()]))
+
+    def recall(self, users: pa.Table, exclude: list[np.ndarray], size: int = BROUGHT) -> Candidates:
+        """Merged candidates for each user."""
+        return fan_out(self.channels, self.weights, users, exclude, size)
+
+    def order(self, users: pa.Table, films: pa.Table, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
+        """The ranker's scores (n, c); `rows` (n, c) tells each candidate's row in `films`, -1 for none (-inf)."""
+        user, place = np.nonzero(rows >= 0)
+        scores = np.full(candidates.ids.shape, -np.inf, np.float32)
+        if len(user):
+            recall = recall_columns(candidates, list(self.channels))[user, place]
+            scores[user, place] = self.ranker.score(users, films, user, rows[user, place], recall)
+        return scores
+
+    def recommend(
+        self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT
+    ) -> list[list[Recommendation]]:
+        """The best `k` films a user with their reasons, best first; fewer where fewer are left.
+
+        `users` has a row a user with the user features of `services`, `catalogue` a row a film with the film
+        features, both from history or online alike; films that the catalogue lacks are not recommended.
+        """
+        found = self.recall(users, exclude, candidates)
+        known = Ids(integers(catalogue, "movie_id"))
+        user, place, film = candidate_rows(found, known)
+        rows = np.full(found.ids.shape, -1, np.int64)
+        rows[user, place] = film
+        scores = self.order(users, catalogue, found, rows)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return [
+            self._explained(users.slice(i, 1), catalogue, found, scores[i], rows[i], i, best[i])
+            for i in range(users.num_rows)
+        ]
+
+    def _explained(
+        self, user: pa.Table, catalogue: pa.Table, found: Candidates, scores: np.ndarray, rows: np.ndarray, i: int, best: np.ndarray
+    ) -> list[Recommendation]:
+        places = [place for place in best if np.isfinite(scores[place])]
+        if not places:
+            return []
+        ids = found.ids[i, places]
+        similar = self._similar(user, ids)
+        history = watched(user, catalogue)
+        films = catalogue.take(pa.array(rows[places])).to_pylist()
+        return [
+            Recommendation(
+                movie_id=int(movie),
+                score=float(scores[place]),
+                channels={name: int(ranks[i, place]) for name, ranks in found.ranks.items() if ranks[i, place] > 0},
+                because={"similar_to": liked, **shared(film, history)},
+            )
+            for movie, place, liked, film in zip(ids, places, similar, films, strict=True)
+        ]
+
+    def _similar(self, user: pa.Table, ids: np.ndarray) -> list[list[int]]:
+        item_cf = next((c for c in self.channels.values() if isinstance(c, ItemCF)), None)
+        return item_cf.contributors(user, ids) if item_cf else [[] for _ in ids]
+
+
+def watched(user: pa.Table, catalogue: pa.Table) -> list[dict[str, Any]]:
+    """The catalogue's rows of the films in a user's window (one row)."""
+    recent = np.asarray(user["user_recent_movie_ids"][0].as_py() or [], np.int64)
+    rows = Ids(integers(catalogue, "movie_id")).rows(recent)
+    found: list[dict[str, Any]] = catalogue.take(pa.array(rows[rows >= 0])).to_pylist()
+    return found
+
+
+def shared(film: dict[str, Any], history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a film has in common with the films watched: its director, and genres that a third of them have."""
+    director = film["movie_director_id"]
+    knows = director is not None and any(seen["movie_director_id"] == director for seen in history)
+    genres = [
+        name
+        for name in film["movie_genre_names"] or []
+        if sum(name in (seen["movie_genre_names"] or []) for seen in history) * 3 >= max(len(history), 1)
+    ]
+    return {"shared_director": film["movie_director_name"] if knows else None, "shared_genres": genres}
