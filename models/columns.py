@@ -1,5 +1,7 @@
 """Arrow columns to numpy, whatever a store hands out for a null: historical and online tables alike."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,7 +44,7 @@ def ragged(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
 def arrays(table: pa.Table, name: str) -> list[np.ndarray]:
     """A list column as one array a row."""
     values, offsets = ragged(table, name)
-    return [values[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [values[start:end] for start, end in pairwise(offsets)]
 
 
 def padded(values: np.ndarray, offsets: np.ndarray, width: int, fill: float) -> np.ndarray:

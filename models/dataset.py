@@ -20,10 +20,7 @@ Protocol = Literal["time", "leave-one-out"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 SPLIT_COLUMN: dict[Protocol, str] = {"time": "split_time", "leave-one-out": "split_loo"}
 EMPTY = "dbt build"
-LABELS = (
-    "SELECT rating_id, user_id, movie_id, event_timestamp, rating, split_time, split_loo "
-    "FROM training.lbl_ratings"
-)
+LABELS = "SELECT rating_id, user_id, movie_id, event_timestamp, rating, split_time, split_loo FROM training.lbl_ratings"
 
 
 def schema(store: FeatureStore, service: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
 from models.artifacts import Model
-from models.dataset import Dataset, Protocol
+from models.dataset import SPLIT_COLUMN, Dataset, Protocol
 from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
 
 MODELS = (*CHANNELS, RANKER)
@@ -27,7 +27,7 @@ def dataset_name(space: Workspace) -> str:
         raise CineFeastError(f"no landed data set in {space.raw_movielens}", "cinefeast fetch ml-100k") from None
 
 
-def train(names: list[str], protocol: Protocol = "time") -> dict[str, dict[str, Any]]:
+def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]:
     """Train the named models, all of them if none is named; what each measured on validation.
 
     Each channel is fitted on `train` with `validation` as its judge, and then on both for as long as that took. The
@@ -36,6 +36,8 @@ def train(names: list[str], protocol: Protocol = "time") -> dict[str, dict[str, 
     """
     from feature_repo.store import load_store
 
+    if protocol not in SPLIT_COLUMN:
+        raise CineFeastError(f"no protocol {protocol}: there are {', '.join(SPLIT_COLUMN)}", "cinefeast train")
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")

@@ -56,7 +56,7 @@ class TwoStage:
     @classmethod
     def load(cls, artifacts: Path, store: FeatureStore) -> Self:
         """The models saved below `artifacts`; CineFeastError where one is missing or of another feature schema."""
-        channels = {name: model_class(name).load(artifacts / name, store) for name in CHANNELS}
+        channels: dict[str, Any] = {name: model_class(name).load(artifacts / name, store) for name in CHANNELS}
         return cls(channels, model_class(RANKER).load(artifacts / RANKER, store), WEIGHTS)
 
     @property
@@ -103,7 +103,14 @@ class TwoStage:
         ]
 
     def _explained(
-        self, user: pa.Table, catalogue: pa.Table, found: Candidates, scores: np.ndarray, rows: np.ndarray, i: int, best: np.ndarray
+        self,
+        user: pa.Table,
+        catalogue: pa.Table,
+        found: Candidates,
+        scores: np.ndarray,
+        rows: np.ndarray,
+        i: int,
+        best: np.ndarray,
     ) -> list[Recommendation]:
         places = [place for place in best if np.isfinite(scores[place])]
         if not places:

@@ -36,7 +36,9 @@ def evaluate(protocols: list[str]) -> dict[str, Any]:
 
     unknown = [name for name in protocols if name not in PROTOCOLS]
     if unknown:
-        raise CineFeastError(f"no protocol {', '.join(unknown)}: there are {', '.join(PROTOCOLS)}", "cinefeast evaluate")
+        raise CineFeastError(
+            f"no protocol {', '.join(unknown)}: there are {', '.join(PROTOCOLS)}", "cinefeast evaluate"
+        )
     space = workspace()
     store = load_store()
     started = time.perf_counter()

@@ -25,7 +25,9 @@ class Protocol:
         self.service = service
         self.catalogue = catalogue
 
-    def measure(self, draws: list[Cases], rank: Callable[[Cases, Any, Candidates], np.ndarray] | None) -> dict[str, Any]:
+    def measure(
+        self, draws: list[Cases], rank: Callable[[Cases, Any, Candidates], np.ndarray] | None
+    ) -> dict[str, Any]:
         """Means and intervals of every channel, of the merge and, with `rank`, of the final list."""
         scores = [self._ask(cases, rank) for cases in draws]
         names = list(scores[0][0])

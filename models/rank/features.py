@@ -52,11 +52,18 @@ class PairFeatures:
         return pa.Table.from_pandas(self.cross(pd.DataFrame(inputs)), preserve_index=False)
 
     def __call__(
-        self, users: pa.Table, films: pa.Table, user: np.ndarray, film: np.ndarray, recall: np.ndarray, crossed: pa.Table
+        self,
+        users: pa.Table,
+        films: pa.Table,
+        user: np.ndarray,
+        film: np.ndarray,
+        recall: np.ndarray,
+        crossed: pa.Table,
     ) -> np.ndarray:
         """(p, width) float32 for pairs of rows `user` (p,) and `film` (p,) with their recall columns (p, r)."""
         of_user = np.concatenate(
-            [self.user_statistics(users), *(shares(users, name, self.genres) for name in self.config.user_genres)], axis=1
+            [self.user_statistics(users), *(shares(users, name, self.genres) for name in self.config.user_genres)],
+            axis=1,
         )
         of_film = np.concatenate([self.film_statistics(films), multi_hot(films, "movie_genres", self.genres)], axis=1)
         return np.concatenate([of_user[user], of_film[film], self.cross_statistics(crossed), recall], axis=1)
@@ -95,7 +102,7 @@ def recall_columns(candidates: Candidates, channels: list[str]) -> np.ndarray:
     for name in channels:
         rank = candidates.ranks[name]
         named = rank > 0
-        columns += [named, np.where(named, 10.0 / (10.0 + rank), 0.0), candidates.values[name]]
+        columns += [named.astype(np.float64), np.where(named, 10.0 / (10.0 + rank), 0.0), candidates.values[name]]
     return np.stack([column.astype(np.float32) for column in columns], axis=2)
 
 

@@ -69,9 +69,7 @@ class ItemCF(Recaller):
         share = self.similar[watched][:, np.maximum(rows, 0)].toarray()  # (watched, films)
         share[:, rows < 0] = 0.0
         order = np.argsort(-share, axis=0, kind="stable")[:most]
-        return [
-            [int(self.films.values[watched[i]]) for i in order[:, j] if share[i, j] > 0] for j in range(len(rows))
-        ]
+        return [[int(self.films.values[watched[i]]) for i in order[:, j] if share[i, j] > 0] for j in range(len(rows))]
 
     def _history(self, users: pa.Table) -> sparse.csr_matrix:
         recent = window(users, "user_recent_movie_ids", self.films, self.config.window)

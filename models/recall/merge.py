@@ -21,9 +21,7 @@ class Candidates:
     """Channel to (n, c) float32, its own score over its best one, 0 where it did not name the film."""
 
 
-def merge(
-    channels: dict[str, tuple[np.ndarray, np.ndarray]], weights: dict[str, float], size: int
-) -> Candidates:
+def merge(channels: dict[str, tuple[np.ndarray, np.ndarray]], weights: dict[str, float], size: int) -> Candidates:
     """Fuse the channels' (ids, scores): a film scores sum over channels of weight / (60 + rank).
 
     Equal sums are settled by movie id, so the order never hangs on how the channels are listed.

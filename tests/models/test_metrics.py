@@ -1,0 +1,56 @@
+"""Metrics against an example worked out by hand, and against a plain loop."""
+
+import math
+
+import numpy as np
+import pytest
+
+from models.evaluation.metrics import coverage, list_metrics, mean_and_interval
+
+
+def test_one_user_by_hand() -> None:
+    """Targets 3 and 9 in a list of ten: 9 stands second, 3 stands fourth."""
+    ids = np.array([[1, 9, 5, 3, 2, 4, 6, 7, 8, 10]])
+    found = list_metrics(ids, [np.array([3, 9])])
+    assert found["hit_rate@10"][0] == 1.0
+    assert found["recall@10"][0] == 1.0
+    assert found["mrr@10"][0] == 0.5
+    dcg = 1 / math.log2(3) + 1 / math.log2(5)
+    ideal = 1 / math.log2(2) + 1 / math.log2(3)
+    assert found["ndcg@10"][0] == pytest.approx(dcg / ideal)
+    assert "hit_rate@50" not in found  # lists of ten say nothing about fifty
+
+
+def test_against_a_loop() -> None:
+    rng = np.random.default_rng(1)
+    ids = np.stack([rng.permutation(200)[:60] for _ in range(40)])
+    ids[rng.random(ids.shape) < 0.1] = -1
+    targets = [rng.choice(220, size=rng.integers(1, 5), replace=False) for _ in range(40)]
+    found = list_metrics(ids, targets)
+    for k in (10, 50):
+        for user, wanted in enumerate(targets):
+            places = [place for place, film in enumerate(ids[user, :k], 1) if film in wanted]
+            assert found[f"hit_rate@{k}"][user] == (1.0 if places else 0.0)
+            assert found[f"recall@{k}"][user] == pytest.approx(len(places) / len(wanted))
+            assert found[f"mrr@{k}"][user] == pytest.approx(1 / places[0] if places else 0.0)
+            ideal = sum(1 / math.log2(place + 1) for place in range(1, min(len(wanted), k) + 1))
+            dcg = sum(1 / math.log2(place + 1) for place in places)
+            assert found[f"ndcg@{k}"][user] == pytest.approx(dcg / ideal)
+
+
+def test_padding_is_never_a_hit() -> None:
+    assert list_metrics(np.full((1, 10), -1), [np.array([-1])])["hit_rate@10"][0] == 0.0
+
+
+def test_coverage_counts_films_once() -> None:
+    assert coverage(np.array([[1, 2, -1], [2, 3, 4]]), catalogue=10, k=2) == 0.3
+
+
+def test_the_interval_holds_the_mean_and_stays_within_bounds() -> None:
+    values = np.array([0.0] * 90 + [1.0] * 10)
+    mean, (low, high) = mean_and_interval(values)
+    assert mean == pytest.approx(0.1)
+    # the normal approximation of a share: 1.96 * sqrt(p (1 - p) / (n - 1))
+    assert high - mean == pytest.approx(1.96 * math.sqrt(0.1 * 0.9 / 99))
+    assert low == pytest.approx(mean - (high - mean))
+    assert mean_and_interval(np.zeros(5))[1] == [0.0, 0.0]
