@@ -79,7 +79,8 @@ class TwoStage:
         scores = np.full(candidates.ids.shape, -np.inf, np.float32)
         if len(user):
             recall = recall_columns(candidates, list(self.channels))[user, place]
-            scores[user, place] = self.ranker.score(users, films, user, rows[user, place], recall)
+            named, film = np.unique(rows[user, place], return_inverse=True)  # encode these alone, not all films
+            scores[user, place] = self.ranker.score(users, films.take(pa.array(named)), user, film, recall)
         return scores
 
     def recommend(

@@ -1,5 +1,6 @@
 """The `cinefeast` command. Heavy imports stay inside each verb: `import feast` alone takes seconds."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -46,8 +47,71 @@ def collect(
     print(ingest.NOTICE)
 
 
+@app.command()
+def train(
+    models: Annotated[list[str] | None, typer.Argument(help="names of models; all of them if none is named")] = None,
+    protocol: Annotated[str, typer.Option(help="time (what is served) or leave-one-out")] = "time",
+) -> None:
+    """Train the models on the features of the workspace."""
+    from models.train import train as run
+
+    for name, measured in run(models or [], protocol).items():
+        figures = ", ".join(f"{metric} {value:.4g}" for metric, value in measured.items() if value is not None)
+        print(f"trained {name}" + (f": {figures}" if figures else ""))
+
+
+@app.command()
+def evaluate(
+    protocol: Annotated[list[str] | None, typer.Option(help="one protocol, or several; all if none is named")] = None,
+) -> None:
+    """Measure the trained models and write reports/metrics.json."""
+    from rich.console import Console
+
+    from models.evaluation.evaluate import evaluate as run
+    from serving.showcase import print_metrics
+
+    run(protocol or [])
+    print_metrics(Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    print(f"wrote {workspace().reports / 'metrics.json'}")
+
+
+@app.command()
+def report() -> None:
+    """Write the metrics and a look at the data as one HTML page."""
+    from serving.report import report as write_report
+
+    print(f"wrote {write_report()}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 8000,
+) -> None:
+    """Answer recommendations over HTTP until stopped."""
+    from serving.server import serve as run
+
+    run(host, port)
+
+
+@app.command()
+def demo(
+    dataset: Annotated[str, typer.Option(help="a data set that `cinefeast fetch` knows")] = "ml-100k",
+    archive: Annotated[Path | None, typer.Option(help="the published archive, already on disk")] = None,
+    links: Annotated[Path | None, typer.Option(help="a csv of movieId,imdbId,tmdbId")] = None,
+    tmdb: Annotated[Path | None, typer.Option(help="TMDb documents, .jsonl.gz, for `cinefeast collect`")] = None,
+) -> None:
+    """Run the whole chain on one data set and show what it recommends."""
+    from serving.demo import demo as run
+
+    run(dataset, archive, links, tmdb)
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one line on stderr and exit code 1."""
+    # Matrices here are small: threads of one matrix product wait for each other longer than they compute, and on a
+    # busy machine 10 times longer (docs/evaluation.md). DuckDB has threads of its own. Set it to have more.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
     except CineFeastError as error:

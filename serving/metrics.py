@@ -1,0 +1,50 @@
+"""What the server tells Prometheus: latency per stage, requests by outcome, answers to unknown users."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Seconds. Fine below 100 ms, where answers lie; the last bounds catch a store that hangs.
+BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The metrics of one app, in a registry of their own so that a process can hold two apps."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.stage_seconds = Histogram(
+            "cinefeast_stage_seconds",
+            "Time of one stage of an answer: features, recommend, render, total.",
+            ["stage"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "cinefeast_requests",
+            "Requests for recommendations by outcome: ok, cold, invalid, unavailable, error.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.cold_answers = Counter(
+            "cinefeast_cold_answers",
+            "Answers from popularity to users without features.",
+            registry=self.registry,
+        )
+        self.catalogue_movies = Gauge(
+            "cinefeast_catalogue_movies",
+            "Films in memory, by catalogue version.",
+            ["version"],
+            registry=self.registry,
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Observe the time of the block, also when it raises."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_seconds.labels(name).observe(time.perf_counter() - start)

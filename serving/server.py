@@ -1,0 +1,71 @@
+"""`cinefeast serve`: bind the port, warm up, answer until stopped."""
+
+import errno
+import logging
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from dbt_project.errors import CineFeastError
+from serving.features import check_built
+
+if TYPE_CHECKING:
+    from serving.recommender import Recommender
+
+
+def serve(host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. The URL is printed when the first answer can be given.
+
+    Raises CineFeastError when the port is taken, or when the warm-up finds a step that has not run.
+    """
+    check_built()
+    with listen(host, port) as listener:
+        run(listener, f"http://{host}:{listener.getsockname()[1]}")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The bound socket. Taken before the models load: a port in use is told at once."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # Without this a second server could bind too and fail only later.
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        used = error.errno == errno.EADDRINUSE
+        why = f"port {port} on {host} is in use" if used else f"cannot listen on {host} port {port}: {error}"
+        raise CineFeastError(why, f"cinefeast serve --port {port + 1 if port < 65535 else port - 1}") from None
+    return listener
+
+
+def run(listener: socket.socket, url: str) -> None:
+    """Run the app on the socket; a warm-up that fails ends the server and is raised here."""
+    import uvicorn
+
+    from serving.app import Service, create_app
+
+    def done(service: Service) -> None:
+        if service.failure:
+            server.should_exit = True
+        else:
+            movies = service.recommender.catalogue.table.num_rows
+            print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
+
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    app = create_app(load, done)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    print(f"warming up: live at {url}/health/live", flush=True)
+    server.run(sockets=[listener])
+    if app.state.service.failure:
+        raise app.state.service.failure
+
+
+def load() -> "Recommender":
+    """Load with one Torch thread: requests run beside each other, a thread each."""
+    import torch
+
+    from serving.recommender import load_recommender
+
+    torch.set_num_threads(1)
+    return load_recommender()
