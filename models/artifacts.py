@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import FeatureStore
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from dbt_project.errors import CineFeastError
@@ -107,7 +108,7 @@ class Model(ABC):
             model.films = Ids(pq.read_table(path / "ids.parquet")["movie_id"].to_numpy())
             model.metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
             tensors = load_file(path / "model.safetensors")
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, pa.ArrowException, SafetensorError) as error:
             what = f"no trained model at {path}" if not path.exists() else f"{path} is damaged ({error})"
             raise CineFeastError(what, again(path)) from None
         kept = ("protocol", "trained_until", "cut_off", "data_hash", "schema", "schema_hash", "versions", "dataset")

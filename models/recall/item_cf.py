@@ -50,7 +50,7 @@ class ItemCF(Recaller):
         """Sum the cosines over each user's latest films; users without any get nothing."""
         history = self._history(users)
         ids, scores = [], []
-        for start in range(0, users.num_rows, CHUNK):
+        for start in range(0, max(users.num_rows, 1), CHUNK):  # no user: one empty slice
             some = exclude[start : start + CHUNK] if exclude is not None else None
             dense = (history[start : start + CHUNK] @ self.similar).toarray()
             dense[dense == 0] = -np.inf
@@ -94,14 +94,15 @@ class ItemCF(Recaller):
 def cosine_neighbours(seen: sparse.csr_matrix, neighbours: int) -> sparse.csr_matrix:
     """The `neighbours` largest cosines of each film (m, m), none with itself; ties by catalogue order.
 
-    `seen` (users, m) is 0/1. Ids are taken in slices, so memory stays at a slice's dense rows.
+    `seen` (users, m) is 0/1. Films are taken in slices, so memory stays at a slice's dense rows.
     """
     m = seen.shape[1]
-    length = np.sqrt(np.asarray(seen.sum(axis=0)).ravel())
-    unit = (seen @ sparse.diags(1.0 / np.maximum(length, 1e-9))).tocsr().astype(np.float32)
+    count = np.asarray(seen.sum(axis=0), np.float64).ravel()
     rows, columns, values = [], [], []
     for start in range(0, m, CHUNK):
-        near = (unit[:, start : start + CHUNK].T @ unit).toarray()  # (slice, m)
+        # whole counts first, so that films equally near tie exactly
+        near = (seen[:, start : start + CHUNK].T @ seen).toarray().astype(np.float64)  # (slice, m)
+        near /= np.sqrt(np.maximum(np.outer(count[start : start + CHUNK], count), 1))
         near[np.arange(len(near)), np.arange(start, start + len(near))] = 0.0
         keep = min(neighbours, m)
         top = np.argsort(-near, axis=1, kind="stable")[:, :keep]

@@ -39,7 +39,7 @@ class Popularity(Recaller):
         """The most rated films that are not excluded; reads nothing of the users but how many they are."""
         order = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
         ids, scores = [], []
-        for start in range(0, users.num_rows, CHUNK):
+        for start in range(0, max(users.num_rows, 1), CHUNK):  # no user: one empty slice
             some = exclude[start : start + CHUNK] if exclude is not None else None
             n = min(CHUNK, users.num_rows - start)
             found = best(leave_out(np.tile(order, (n, 1)), some, self.films), k, self.films)

@@ -52,12 +52,14 @@ class Towers(nn.Module):
 
     def users(self, users: Users) -> Tensor:
         """User vectors (b, d): mean-pooled history, all of it and the last few, beside id and features."""
-        watched = self.film_id(users.history)  # (b, w, d)
-        held = (users.history > 0).unsqueeze(2).float()  # (b, w, 1)
-        pooled = _mean(watched, held)
-        latest = _mean(watched[:, -self.recent :], held[:, -self.recent :])
+        pooled = self._mean(users.history)
+        latest = self._mean(users.history[:, -self.recent :])
         ids = self.user_id(self._forget(users.id))
         return self._out(latest + self.user(torch.cat([ids, pooled, latest, users.features], dim=1)))
+
+    def _mean(self, history: Tensor) -> Tensor:
+        """Mean vector of the films of each row, padding left out; zeros where there is none. (b, w) -> (b, d)."""
+        return F.embedding_bag(history, self.film_id.weight, mode="mean", padding_idx=0)
 
     def _forget(self, ids: Tensor) -> Tensor:
         """Hide ids at random in training, so that the vectors of unknown ids are trained too."""
@@ -72,10 +74,6 @@ class Towers(nn.Module):
 def tower(width: int, hidden: int, dim: int, dropout: float) -> nn.Sequential:
     """A two-layer perceptron (n, width) -> (n, dim)."""
     return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, dim))
-
-
-def _mean(vectors: Tensor, held: Tensor) -> Tensor:
-    return (vectors * held).sum(dim=1) / held.sum(dim=1).clamp(min=1)
 
 
 def info_nce(
