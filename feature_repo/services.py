@@ -10,7 +10,7 @@ USERS = [views.user_state, views.user_profile, views.user_sequence]
 interactions_v1 = FeatureService(
     name="interactions_v1",
     features=[views.user_profile[["user_index"]], views.movie_profile[["movie_index"]]],
-    description="Contiguous ids beside the labels: the interaction matrix.",
+    description="Contiguous ids beside the labels: what is counted, and the interaction matrix.",
     owner="cinefeast",
 )
 catalogue_v1 = FeatureService(
@@ -21,9 +21,6 @@ seen_v1 = FeatureService(
     features=[views.user_history],
     description="What a user has rated: never recommended again.",
     owner="cinefeast",
-)
-recall_popularity_v1 = FeatureService(
-    name="recall_popularity_v1", features=[views.movie_state], description="What popularity counts.", owner="cinefeast"
 )
 recall_item_cf_v1 = FeatureService(
     name="recall_item_cf_v1",

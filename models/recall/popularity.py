@@ -1,23 +1,26 @@
-"""Popularity: the films with most ratings, over all time or of late."""
+"""Popularity: the films with most ratings, over all time or in the last days before the cut-off."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from feast import FeatureStore
 
-from models.columns import integers, numbers
+from models.columns import integers, microseconds
 from models.config import ModelConfig
-from models.dataset import Dataset, Split
+from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
 from models.recall.base import CHUNK, Recaller, best, leave_out
+
+MICROSECONDS = 86_400_000_000
+"""In a day."""
 
 
 class PopularityConfig(ModelConfig):
     """Configuration of a popularity channel."""
 
-    count: Literal["movie_count_ratings", "movie_count_ratings_90d"]
-    """The feature that films are ordered by."""
+    days: int
+    """How many days before the last rating learned from count; 0 for all."""
 
 
 class Popularity(Recaller):
@@ -27,10 +30,13 @@ class Popularity(Recaller):
     config: PopularityConfig
 
     def fit(self, data: Dataset, until: Split) -> None:
-        """Read the count of every film as of the end of `until`."""
-        table = data.catalogue(self.config.service, until)
-        self.films = Ids(integers(table, "movie_id"))
-        self.counts = np.nan_to_num(numbers(table, self.config.count))
+        """Count every film's ratings up to the end of `until`."""
+        events = data.interactions(*SPLITS[: SPLITS.index(until) + 1])
+        movie_ids, inverse = np.unique(integers(events, "movie_id"), return_inverse=True)
+        moments = microseconds(events)
+        recent = moments > moments.max() - self.config.days * MICROSECONDS if self.config.days else slice(None)
+        self.films = Ids(movie_ids)
+        self.counts = np.bincount(inverse[recent], minlength=len(movie_ids)).astype(np.float32)
         self.came_from(data, until)
 
     def recommend(

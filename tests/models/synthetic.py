@@ -59,7 +59,6 @@ VIEWS = {
 }
 TYPES = {name: kind for view in VIEWS.values() for name, kind in view.items()}
 SERVICES = {
-    "recall_popularity_v1": ["movie_state"],
     "recall_item_cf_v1": ["user_sequence"],
     "recall_two_tower_v1": ["user_state", "user_profile", "user_sequence", "movie_profile", "movie_state"],
     "seen_v1": ["user_history"],

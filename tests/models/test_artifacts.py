@@ -46,17 +46,17 @@ def test_the_directory_says_what_it_was_trained_on(channels: dict[str, Any], dat
 
 def test_another_feature_schema_is_refused(channels: dict[str, Any], tmp_path: Path) -> None:
     """One feature gone, one new, one of another type: all three are named."""
-    channel = channels["popularity"]
-    channel.save(tmp_path / "popularity")
+    channel = channels["two_tower"]
+    channel.save(tmp_path / "two_tower")
     live: Any = PlantedStore(planted(users=10))
-    view = live.services["recall_popularity_v1"]["movie_state"]
+    view = live.services["recall_two_tower_v1"]["movie_state"]
     del view["movie_std_rating"]
     view["movie_votes"] = pa.int64()
     view["movie_mean_rating"] = pa.float64()
     with pytest.raises(CineFeastError) as caught:
-        type(channel).load(tmp_path / "popularity", live)
+        type(channel).load(tmp_path / "two_tower", live)
     for part in (
-        "model popularity", "recall_popularity_v1", "movie_std_rating is gone", "movie_votes is new",
+        "model two_tower", "recall_two_tower_v1", "movie_std_rating is gone", "movie_votes is new",
         "movie_mean_rating was float, is double", "next: cinefeast train",
     ):  # fmt: skip
         assert part in str(caught.value)

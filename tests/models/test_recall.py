@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.dataset import Dataset
 from models.recall.item_cf import cosine_neighbours
+from models.recall.popularity import Popularity, PopularityConfig
 from models.recall.two_tower import TwoTower
 from tests.models.conftest import KINDS, untrained
 from tests.models.synthetic import GROUPS, PER_GROUP, PlantedStore, group_of
@@ -142,3 +143,17 @@ def test_strange_values_do_no_harm(kind: str, channels: dict[str, Any], asked: A
     assert (ids >= 0).all()
     assert np.isfinite(scores).all()
     assert channels[kind].recommend(users.slice(0, 0), 5, [])[0].shape == (0, 5)
+
+
+def test_recent_popularity_counts_the_last_days_before_the_cut_off() -> None:
+    """Film 1000 was rated most, long ago; of late it was 1001."""
+    day = pd.Timestamp("2020-01-01")
+    at = [(1000, n) for n in range(5)] + [(1001, 400 + n) for n in range(3)] + [(1002, 500), (1003, 501)]
+    rows = [(user, film, day + pd.Timedelta(days=n), 4.0) for user, (film, n) in enumerate(at, 1)]
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "event_timestamp", "rating"])
+    config = PopularityConfig.read("popularity_recent")
+    channel = Popularity(config)
+    channel.fit(Dataset(PlantedStore(ratings)), "train")  # type: ignore[arg-type]
+    ids, scores = channel.recommend(pa.table({"user_id": [1]}), 3)
+    assert ids.tolist() == [[1001, -1, -1]]
+    assert scores[0, 0] == 3
