@@ -20,6 +20,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import field_validator
 
 from dbt_project.errors import CineFeastError
+from dbt_project.workspace import VARIABLE
 from feature_repo.offline_store.point_in_time import ViewQuery, load_entities, payload, point_in_time_sql
 from feature_repo.offline_store.source import WarehouseSource, WindowSource
 from feature_repo.offline_store.sql import columns, quoted, quoted_table
@@ -40,7 +41,7 @@ class WarehouseOfflineStoreConfig(FeastConfigBaseModel):
     def _expanded(cls, path: str) -> str:
         if "${" in path:
             # the yaml is expanded by the shell's rules: an unset variable stays as it is and would name a folder
-            raise ValueError('CINEFEAST_WORKSPACE is not set; next: export CINEFEAST_WORKSPACE="$PWD/workspace"')
+            raise CineFeastError(f"{VARIABLE} is not set", f'export {VARIABLE}="$PWD/workspace" (in the repository)')
         return path
 
 

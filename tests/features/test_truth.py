@@ -2,12 +2,17 @@
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.commands import REPOSITORY
+from tests.commands import FOREVER, REPOSITORY, run
 from tests.conftest import Built
 from tests.features.oracle import movie_features, user_features
 
@@ -137,11 +142,6 @@ def test_services_leave_out_what_looks_ahead(store: Any) -> None:
 
 
 def test_feast_without_a_workspace_says_what_to_run() -> None:
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
     environment = {name: value for name, value in os.environ.items() if name != "CINEFEAST_WORKSPACE"}
     result = subprocess.run(
         [str(Path(sys.executable).parent / "feast"), "plan"],
@@ -152,4 +152,15 @@ def test_feast_without_a_workspace_says_what_to_run() -> None:
         check=False,
     )
     assert result.returncode != 0
-    assert 'next: export CINEFEAST_WORKSPACE="$PWD/workspace"' in result.stdout + result.stderr
+    assert result.stderr.strip().splitlines()[-1] == (
+        'Error: CINEFEAST_WORKSPACE is not set; next: export CINEFEAST_WORKSPACE="$PWD/workspace" (in the repository)'
+    )
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_materialize_without_a_warehouse_says_what_to_run(in_workspace: Built, tmp_path: Path) -> None:
+    shutil.copytree(in_workspace.root / "feast", tmp_path / "feast")
+    result = run(tmp_path, "feast", "materialize", *FOREVER, folder="feature_repo", check=False)
+    assert result.returncode != 0
+    assert "next: cd dbt_project && dbt build" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr

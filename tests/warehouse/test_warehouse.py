@@ -1,12 +1,18 @@
 """The warehouse that `dbt build` makes: rejected rows, accounting, publishing."""
 
+import os
+import shutil
+import signal
+import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
 import duckdb
 
-from tests.commands import run
+from tests.commands import BIN, REPOSITORY, run
 from tests.conftest import Built
+from tests.serving.servers import wait_for
 
 
 def rows(warehouse: Path, query: str) -> list[tuple]:
@@ -79,3 +85,29 @@ def test_a_relative_workspace_is_refused_by_dbt(tmp_path: Path) -> None:
         DBT_TARGET_PATH=str(tmp_path / "target"),
     )
     assert 'next: export CINEFEAST_WORKSPACE="$PWD/somewhere"' in result.stdout + result.stderr
+
+
+def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
+    built_workspace: Built, tmp_path: Path
+) -> None:
+    (tmp_path / "raw").symlink_to(built_workspace.root / "raw")
+    (tmp_path / "warehouse").mkdir()
+    published = tmp_path / "warehouse" / "cinefeast.duckdb"
+    shutil.copy(built_workspace.warehouse, published)
+    before = published.stat().st_ino
+    building = tmp_path / "warehouse" / "build" / "cinefeast.duckdb"
+    process = subprocess.Popen(
+        [str(BIN / "dbt"), "build"],
+        cwd=REPOSITORY / "dbt_project",
+        env={**os.environ, "CINEFEAST_WORKSPACE": str(tmp_path), "DBT_TARGET_PATH": str(tmp_path / "target")},
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(building.exists, "dbt starts to build", 60)
+    time.sleep(1)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert published.stat().st_ino == before
+    assert rows(published, "select count(*) from core.fct_ratings") == [(len(built_workspace.data.ratings),)]
+    run(tmp_path, "dbt", "build", folder="dbt_project")
+    assert published.stat().st_ino != before
+    assert rows(published, "select count(*) from core.fct_ratings") == [(len(built_workspace.data.ratings),)]

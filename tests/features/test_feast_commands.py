@@ -1,0 +1,59 @@
+"""`feast plan`, `serve` and `ui` as the README has them typed."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.commands import BIN, REPOSITORY, run
+from tests.conftest import Built
+from tests.serving.servers import answers, free_port, wait_for
+
+
+@contextmanager
+def feast_server(built: Built, verb: str, path: str) -> Iterator[httpx.Client]:
+    """A client of `feast VERB`, once `path` answers."""
+    port = free_port()
+    environment = {**os.environ, "CINEFEAST_WORKSPACE": str(built.root)}
+    log = built.root / f"feast-{verb}.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [str(BIN / "feast"), verb, "--port", str(port)],
+            cwd=REPOSITORY / "feature_repo",
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            wait_for(lambda: server.poll() is not None or answers(client, path), f"feast {verb}", 60)
+            assert server.poll() is None, log.read_text()
+            yield client
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_a_plan_after_apply_creates_nothing(built_workspace: Built) -> None:
+    planned = run(built_workspace.root, "feast", "plan", folder="feature_repo").stdout
+    assert "Created" not in planned
+    assert "Deleted" not in planned
+
+
+def test_feast_serves_what_was_materialized(built_workspace: Built) -> None:
+    user = built_workspace.data.ratings[0][0]
+    rated = sorted(
+        (when, place, movie) for place, (who, movie, _, when) in enumerate(built_workspace.data.ratings) if who == user
+    )
+    with feast_server(built_workspace, "serve", "/health") as client:
+        asked = {"feature_service": "seen_v1", "entities": {"user_id": [user]}}
+        found = client.post("/get-online-features", json=asked).json()
+    values = dict(zip(found["metadata"]["feature_names"], found["results"], strict=True))
+    assert values["user_seen_movie_ids"]["values"][0] == [movie for *_, movie in rated]
+
+
+def test_feast_ui_shows_its_page(built_workspace: Built) -> None:
+    with feast_server(built_workspace, "ui", "/") as client:
+        assert "<html" in client.get("/").text
