@@ -56,7 +56,11 @@ def train(
     from models.train import train as run
 
     for name, measured in run(models or [], protocol).items():
-        figures = ", ".join(f"{metric} {value:.4g}" for metric, value in measured.items() if value is not None)
+        figures = ", ".join(
+            f"{metric} {value:,}" if isinstance(value, int) else f"{metric} {value:.4f}"
+            for metric, value in measured.items()
+            if value is not None
+        )
         print(f"trained {name}" + (f": {figures}" if figures else ""))
 
 
