@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from rich.console import Console
 from rich.progress import track as rich_track
 
 T = TypeVar("T")
@@ -14,4 +15,4 @@ def track(steps: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     if not sys.stderr.isatty():
         yield from steps
         return
-    yield from rich_track(steps, what, total=total, transient=True)
+    yield from rich_track(steps, what, total=total, transient=True, console=Console(stderr=True))
