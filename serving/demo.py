@@ -89,9 +89,13 @@ def landed() -> str | None:
 
 def run(step: Step) -> None:
     """Run one step with this environment's programs and an absolute workspace."""
+    root = workspace().root
     environment = {
+        # everything that a run writes lies in the workspace, dbt's own files too
+        "DBT_TARGET_PATH": str(root / "dbt" / "target"),
+        "DBT_LOG_PATH": str(root / "dbt" / "logs"),
         **os.environ,
-        VARIABLE: str(workspace().root),
+        VARIABLE: str(root),
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     program = BIN / step.arguments[0]
