@@ -8,7 +8,6 @@ import numpy as np
 from models.dataset import Dataset
 from models.evaluation.cases import Cases
 from models.evaluation.metrics import coverage, list_metrics, mean_and_interval
-from models.ids import Ids
 from models.rank.samples import catalogue_ids, films_at
 from models.recall.merge import Candidates, merge
 from models.two_stage import BROUGHT, TwoStage
@@ -63,7 +62,7 @@ class Protocol:
 
     def rank_at_cut_off(self, cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
         """The ranker's order of the candidates, with films as they stood at the cut-off."""
-        rows = Ids(catalogue_ids(self.catalogue).values).rows(merged.ids)
+        rows = catalogue_ids(self.catalogue).rows(merged.ids)
         return self._ordered(users, self.catalogue, merged, np.where(merged.ids >= 0, rows, -1))
 
     def _ordered(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> np.ndarray:
