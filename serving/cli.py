@@ -111,6 +111,25 @@ def demo(
     run(dataset, archive, links, tmdb)
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
+) -> None:
+    """Check the workspace: what is missing, stale, lost or drifted. Exits with 1 if anything is wrong."""
+    import json
+
+    from serving.doctor.examine import examine
+
+    found = examine(workspace())
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        from serving.doctor.table import print_diagnosis
+
+        print_diagnosis(found)
+    raise typer.Exit(found.status == "wrong")
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one line on stderr and exit code 1."""
     # Matrices here are small: threads of one matrix product wait for each other longer than they compute, and on a

@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dbt_project.workspace import Workspace
 from tests.commands import FOREVER, run
+from tests.conftest import Built
 from tests.fixtures import FixtureData, write_fixture
 from tests.serving.servers import RedisServer, served
 
@@ -68,3 +70,12 @@ def on_redis(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.Tem
     run(root, *feast, "materialize", *FOREVER, folder="feature_repo", **store)
     with served(root, **store) as client:
         yield client
+
+
+@pytest.fixture
+def broken(built_workspace: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the built workspace, named by the environment, for a test of the doctor to break."""
+    shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.delenv("REDIS_CONNECTION_STRING", raising=False)
+    return Workspace(tmp_path / "workspace")

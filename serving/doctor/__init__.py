@@ -1,0 +1,1 @@
+"""`cinefeast doctor`: is this workspace whole, fresh, and serving what its models learned from? Writes nothing."""

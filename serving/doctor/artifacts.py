@@ -1,0 +1,115 @@
+"""The last steps: are the models of the ratings and features that are there now, and the reports of the models?"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import Workspace
+from feature_repo.offline_store.warehouse import open_warehouse
+from serving.doctor.checks import Check, combined, listed
+from serving.doctor.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+TRAIN = "cinefeast train"
+
+
+def labels_hash(warehouse: Warehouse) -> str:
+    """models.dataset.Dataset.data_hash, a column at a time: 32M ratings take 256 MB instead of several GB."""
+    digest = hashlib.sha256()
+    with open_warehouse(str(warehouse.path)) as connection:
+        for column, kind in (
+            ("user_id", np.int64),
+            ("movie_id", np.int64),
+            ("epoch_us(event_timestamp)", np.int64),
+            ("rating", np.float32),
+        ):
+            batches = connection.sql(f"select {column} as value from training.lbl_ratings order by rating_id")
+            for batch in batches.to_arrow_reader(1_000_000):
+                digest.update(batch["value"].to_numpy(zero_copy_only=False).astype(kind).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def model_files(space: Workspace) -> list[Path]:
+    """The config.json of each model of any protocol; hidden directories are what the links point to."""
+    found = [*space.artifacts.glob("*/config.json"), *space.artifacts.glob("*/*/config.json")]
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(space.artifacts).parts)]
+
+
+def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: Warehouse | None) -> Check:
+    """Wrong where a model is damaged or learned other features; warn where none is trained or on other ratings."""
+    if not model_files(space):
+        return Check("artifacts", "warn", f"missing: no trained model in {space.artifacts}", TRAIN)
+    from models.dataset import SPLIT_COLUMN
+    from models.registry import CHANNELS, RANKER
+    from models.train import artifacts_of
+
+    data = labels_hash(warehouse) if warehouse else None
+    findings, count = [], 0
+    for protocol in SPLIT_COLUMN:
+        folder = artifacts_of(space, protocol)
+        if protocol != "time" and not folder.is_dir():
+            continue
+        names = [*CHANNELS, *([RANKER] if protocol == "time" else [])]
+        found = {name: model_finding(folder / name, store, data) for name in names}
+        findings += [finding for finding in found.values() if finding and finding.status == "wrong"]
+        old = [name for name, finding in found.items() if finding and finding.status == "warn"]
+        if old:
+            what = f"stale: {folder} is of other ratings than the warehouse holds: {listed(old)}"
+            findings.append(Check("", "warn", what, again(folder / names[0])))
+        count += len(names)
+    return combined("artifacts", findings, f"fresh: {count} models, of these ratings and these features")
+
+
+def again(path: Path) -> str:
+    """The command that trains the model at `path` anew."""
+    from models.artifacts import again as command
+
+    return command(path)
+
+
+def model_finding(path: Path, store: "FeatureStore | None", data: str | None) -> Check | None:
+    """What is wrong with one model; a warning where it is of other ratings, which the caller puts together."""
+    from models.artifacts import check_schema
+    from models.config import ModelConfig
+    from models.dataset import schema
+
+    if not path.exists():
+        return Check("", "wrong", f"missing: no model {path.name} beside the others", again(path))
+    try:
+        description: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        trained, name, service = description["schema"], description["config"]["name"], description["service"]
+        if not (path / "model.safetensors").exists():
+            raise FileNotFoundError("no model.safetensors")
+        if store is not None:
+            check_schema(path, ModelConfig(name=name, service=service), trained, schema(store, service))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Check("", "wrong", f"{path} is damaged: {error}", again(path))
+    except CineFeastError as error:
+        return Check("", "wrong", f"stale: {error.what}", error.next_command)
+    is_other = data is not None and description.get("data_hash") != data
+    return Check("", "warn", "trained on other ratings", again(path)) if is_other else None
+
+
+def reports_check(space: Workspace) -> Check:
+    """Wrong where the metrics cannot be read; warn where they are missing or older than what they are of."""
+    models = [file.stat().st_mtime for file in model_files(space)]
+    metrics, page = space.reports / "metrics.json", space.reports / "report.html"
+    if not metrics.exists():
+        return Check("reports", "warn", f"missing: no {metrics}", "cinefeast evaluate" if models else TRAIN)
+    try:
+        json.loads(metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return Check("reports", "wrong", f"{metrics} is damaged: {error}", "cinefeast evaluate")
+    measured = metrics.stat().st_mtime
+    if models and measured < max(models):
+        return Check("reports", "warn", f"stale: {metrics} is older than the models", "cinefeast evaluate")
+    if not page.exists() or page.stat().st_mtime < measured:
+        state = "older than the metrics" if page.exists() else "missing"
+        return Check("reports", "warn", f"stale: {page} is {state}", "cinefeast report")
+    return Check("reports", "ok", "fresh: metrics.json and report.html")

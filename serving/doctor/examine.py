@@ -1,0 +1,67 @@
+"""`cinefeast doctor`: the checks in the order of the chain. Whatever is broken, the rest is still looked at."""
+
+import contextlib
+import sys
+from typing import Any
+
+from dbt_project.workspace import Workspace
+from serving.doctor import resources
+from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
+from serving.doctor.checks import Check, Diagnosis
+from serving.doctor.landed import FETCH, Landed, landed_check, read_landed
+from serving.doctor.online import materialized_check, online_check
+from serving.doctor.registry import open_registry, registry_check
+from serving.doctor.versions import INSTALL, versions
+from serving.doctor.warehouse import BUILD, Warehouse, ratings_check, read_warehouse, rows_check, warehouse_check
+from serving.features import MATERIALIZE, feast_command
+
+
+def examine(space: Workspace) -> Diagnosis:
+    """Look at a workspace; nothing in it is written. Feast's own prints go to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return look(space)
+
+
+def look(space: Workspace) -> Diagnosis:
+    """The checks, each with what the ones before it found."""
+    found = Diagnosis()
+    apply, materialize = feast_command("apply"), feast_command(MATERIALIZE)
+    found.run("versions", INSTALL, versions)
+    landed = found.attempt("landed", FETCH, read_landed, space)
+    found.run("disk", f"du -sh {space.root}/*", resources.disk, space, landed)
+    found.run("memory", f"export {resources.LIMIT}={resources.DEFAULT_LIMIT}", resources.memory, space, landed)
+    if landed:
+        found.run("landed", FETCH, landed_check, landed)
+    warehouse = found.attempt("warehouse", BUILD, read_warehouse, space)
+    if warehouse:
+        found.run("warehouse", BUILD, warehouse_check, landed, warehouse)
+        found.run("rows", BUILD, rows_check, warehouse)
+        found.run("freshness", BUILD, ratings_check, warehouse)
+    store = found.attempt("registry", apply, open_registry, space)
+    online = None
+    if store:
+        found.run("registry", apply, registry_check, store)
+        online = found.attempt("online", materialize, online_check, store, space, warehouse)
+        found.checks += [online] if online else []
+    else:
+        found.checks.append(Check("online", "warn", "not checked: it is read by the registry", apply))
+    if store and warehouse:
+        found.run("materialized", materialize, materialized_check, store, warehouse)
+    if online and warehouse:
+        look_at_features(found, store, warehouse, landed)
+    else:
+        before = next(check for check in found.checks if check.status == "wrong")
+        found.checks.append(Check("features", "warn", f"not checked: {before.name} comes first", before.next))
+    found.run("artifacts", TRAIN, artifacts_check, space, store, warehouse)
+    found.run("reports", TRAIN, reports_check, space)
+    return found
+
+
+def look_at_features(found: Diagnosis, store: Any, warehouse: Warehouse, landed: Landed | None) -> None:
+    """What is served against what was learned from."""
+    from serving.doctor.features import drift_check, feature_checks, nulls_check, served_check
+
+    features = found.attempt("features", feast_command(MATERIALIZE), feature_checks, store, warehouse, landed)
+    if features is not None:
+        found.features += features
+        found.checks += [nulls_check(features), served_check(features), drift_check(features)]

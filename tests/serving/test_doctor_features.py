@@ -1,0 +1,199 @@
+"""What `cinefeast doctor` says of features: shifted, lost or swapped values online, and what is no fault."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dbt_project.workspace import Workspace
+from feature_repo.offline_store.warehouse import open_warehouse
+from serving.doctor import samples
+from serving.doctor.artifacts import artifacts_check, reports_check
+from serving.doctor.checks import Check, Diagnosis, FeatureCheck
+from serving.doctor.examine import examine
+from serving.doctor.warehouse import read_warehouse
+from tests.serving.servers import RedisServer
+from tests.serving.test_doctor_steps import land_events, line
+
+FEATURE = "user_mean_rating"  # any number that is never null
+
+
+def users(space: Workspace) -> list[int]:
+    with open_warehouse(str(space.warehouse)) as connection:
+        found = connection.sql("select distinct user_id from training.lbl_ratings order by 1").fetchall()
+    return [user for (user,) in found]
+
+
+def rewrite(space: Workspace, change: Any, user_ids: list[int] | None = None) -> str:
+    """Write FEATURE's view online again with `change(values)` in its place; returns the view's name."""
+    from feature_repo.store import load_store
+
+    store = load_store()
+    (view,) = (v for v in store.list_feature_views() if FEATURE in [f.name for f in v.features])
+    keys = pd.DataFrame({"user_id": user_ids or users(space), "event_timestamp": datetime.now(UTC)})
+    references = [f"{view.name}:{feature.name}" for feature in view.features]
+    frame = store.get_historical_features(keys, references).to_df()
+    frame[FEATURE] = change(frame[FEATURE])
+    store.write_to_online_store(view.name, frame)
+    return str(view.name)
+
+
+def features(found: Diagnosis, name: str) -> list[FeatureCheck]:
+    """The rows of a feature, one a service."""
+    rows = [feature for feature in found.features if feature.feature == name]
+    assert rows
+    assert len({(row.psi, row.status) for row in rows}) == 1
+    return rows
+
+
+def test_every_feature_of_every_service_is_there(broken: Workspace) -> None:
+    from feature_repo.store import load_store
+
+    found = examine(broken)
+    asked = {
+        (service.name, feature.name)
+        for service in load_store().list_feature_services()
+        for view in service.feature_view_projections
+        for feature in view.features
+    }
+    assert {(row.service, row.feature) for row in found.features} == asked
+    assert len(found.features) == len(asked)
+    assert all(row.differs == 0 for row in found.features)
+    assert all(row.status != "wrong" for row in found.features)
+
+
+def test_values_shifted_online(broken: Workspace) -> None:
+    clean = features(examine(broken), FEATURE)[0]
+    assert clean.status == "ok"
+    rewrite(broken, lambda values: values + 2)
+    found = examine(broken)
+    row = features(found, FEATURE)[0]
+    assert found.status == row.status == "wrong"
+    assert row.psi is not None
+    assert clean.psi is not None
+    assert row.psi > 1 > 0.25 > clean.psi
+    assert row.differs == 1
+    served = line(found, "served")
+    assert FEATURE in served.detail
+    assert "feast materialize" in str(served.next)
+    others = [other for other in found.features if other.feature not in (FEATURE, "cross_mean_difference")]
+    assert all(other.differs == 0 for other in others), "only what was written has changed, and what is made of it"
+
+
+def test_values_swapped_online(broken: Workspace) -> None:
+    """The same distribution, so no drift, but each user is served another's value."""
+    rewrite(broken, lambda values: np.roll(values, 1))
+    found = examine(broken)
+    row = features(found, FEATURE)[0]
+    assert row.status == "wrong"
+    assert row.psi is not None
+    assert row.psi < 0.25
+    assert line(found, "served").status == "wrong"
+
+
+def test_values_lost_online(broken: Workspace) -> None:
+    rewrite(broken, lambda values: np.nan)
+    found = examine(broken)
+    row = features(found, FEATURE)[0]
+    assert (row.null_share_training, row.null_share_online, row.status) == (0, 1, "wrong")
+    assert f"{FEATURE} (0% of training, 100% online)" in line(found, "nulls").detail
+
+
+def test_users_with_waiting_events_may_be_ahead(broken: Workspace) -> None:
+    """Their state online has events that the warehouse has not; without such events the same values are wrong."""
+    some = users(broken)[:2]
+    rewrite(broken, lambda values: values + 0.25, some)
+    assert line(examine(broken), "served").status == "wrong"
+    (file,) = land_events(broken, 2)
+    pq.write_table(pa.table({"user_id": some, "movie_id": [-1, -1]}), file)
+    found = examine(broken)
+    assert line(found, "served").status == "ok"
+    assert line(found, "warehouse").status == "warn"
+
+
+def test_drift_of_the_warehouse_itself_is_a_warning(broken: Workspace) -> None:
+    """The world may change: what online and warehouse agree on does not fail the gate."""
+    found = examine(broken)
+    assert any(row.status in ("watch", "drifted") for row in found.features), "the made-up films gain ratings"
+    assert line(found, "drift").status in ("ok", "warn")
+    assert found.status != "wrong"
+
+
+def test_samples_are_bounded_and_the_same_each_time(broken: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "SAMPLE", 7)
+    warehouse = read_warehouse(broken)
+    training, online = samples.frames(warehouse, ["user_id", "movie_id"], None)
+    assert len(training) == len(online) == 7
+    again, _ = samples.frames(warehouse, ["user_id", "movie_id"], None)
+    pd.testing.assert_frame_equal(training, again)
+    with open_warehouse(str(broken.warehouse)) as connection:
+        labels = connection.sql("select * from training.lbl_ratings").df()
+    train = labels[labels.split_time == "train"]
+    last = train.sort_values(["event_timestamp", "rating_id"]).groupby("user_id").movie_id.last()
+    assert training.movie_id.tolist() == last[training.user_id].tolist()
+    assert (training.event_timestamp == labels[labels.split_time != "train"].event_timestamp.min()).all()
+
+
+@pytest.fixture
+def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    monkeypatch.setenv("REDIS_CONNECTION_STRING", server.address)
+    yield server
+    server.stop()
+
+
+def test_redis_that_lost_its_data(broken: Workspace, redis: RedisServer) -> None:
+    from redis import Redis
+
+    from feature_repo.store import load_store
+
+    load_store().materialize(datetime(1970, 1, 1), datetime.now(UTC).replace(tzinfo=None))
+    assert examine(broken).status != "wrong"
+    with Redis(port=redis.port) as client:
+        client.flushall()
+    found = examine(broken)
+    assert line(found, "nulls").status == "wrong"
+    assert "feast -f feature_store.redis.yaml materialize" in str(line(found, "nulls").next)
+
+
+def test_models(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copied))
+    monkeypatch.delenv("REDIS_CONNECTION_STRING", raising=False)
+    from feature_repo.store import load_store
+
+    space, store = Workspace(copied), load_store()
+    warehouse = read_warehouse(space)
+
+    def check() -> Check:
+        return artifacts_check(space, store, warehouse)
+
+    def edit(model: str, key: str, value: Any) -> None:
+        path = space.artifacts / model / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+    assert check().status == "ok", check()
+    assert reports_check(space).status == "ok"
+    edit("item_cf", "data_hash", "0123")
+    assert (check().status, check().next) == ("warn", "cinefeast train")
+    assert "item_cf" in check().detail
+    edit("two_tower", "schema", {"user_shoe_size": "Int64"})
+    assert check().status == "wrong"
+    assert "user_shoe_size is gone" in check().detail
+    assert reports_check(space).next == "cinefeast evaluate"
+    assert reports_check(space).detail.startswith("stale")
+    (space.artifacts / "two_tower" / "model.safetensors").unlink()
+    assert "two_tower is damaged" in check().detail
+    shutil.rmtree((space.artifacts / "dcn").resolve())
+    assert "no model dcn" in check().detail
+    (space.reports / "metrics.json").write_text("{")
+    assert reports_check(space).status == "wrong"
+    shutil.rmtree(space.artifacts)
+    assert (check().status, check().next) == ("warn", "cinefeast train")
