@@ -108,6 +108,7 @@ def frames(warehouse: Warehouse, keys: Sequence[str], excluded: pa.Table | None)
         known = connection.sql(f"select * from {LABELS} limit 0").columns
         if not set(keys) <= set(known):
             raise CineFeastError(f"{LABELS} has no {', '.join(sorted(set(keys) - set(known)))} to sample by", BUILD)
+        keys = [column for column in known if column in keys]  # users first, so that a pair is a user with a film
         ended = connection.sql(
             f"select coalesce(min(event_timestamp) filter (not {TRAINING}), "
             f"max(event_timestamp) + interval 1 microsecond) from {LABELS}"
