@@ -9,9 +9,8 @@ import numpy as np
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
-from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined, listed
-from serving.doctor.warehouse import Warehouse
+from serving.doctor.warehouse import Warehouse, opened
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -22,7 +21,7 @@ TRAIN = "cinefeast train"
 def labels_hash(warehouse: Warehouse) -> str:
     """models.dataset.Dataset.data_hash, a column at a time: 32M ratings take 256 MB instead of several GB."""
     digest = hashlib.sha256()
-    with open_warehouse(str(warehouse.path)) as connection:
+    with opened(warehouse.path) as connection:
         for column, kind in (
             ("user_id", np.int64),
             ("movie_id", np.int64),

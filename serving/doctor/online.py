@@ -10,9 +10,8 @@ import redis.exceptions
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.sql import columns, quoted
-from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined, listed
-from serving.doctor.warehouse import BUILD, Warehouse, moment
+from serving.doctor.warehouse import BUILD, Warehouse, moment, opened
 from serving.features import MATERIALIZE, feast_command, unavailable
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def materialized_check(store: "FeatureStore", warehouse: Warehouse) -> Check:
     """Wrong where the latest row of a key lies outside the ranges that were materialized: it is not online."""
     findings = []
     ends = {}
-    with open_warehouse(str(warehouse.path)) as connection:
+    with opened(warehouse.path) as connection:
         for view in materialized_views(store):
             if not view.materialization_intervals:
                 continue  # the online check says so

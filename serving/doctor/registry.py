@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import VARIABLE, Workspace
 from serving.doctor.checks import Check, combined, listed
+from serving.doctor.thresholds import MEMORY
 from serving.features import fail_fast, feast_command
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def open_registry(space: Workspace) -> "FeatureStore":
         )
     os.environ[VARIABLE] = str(space.root)  # the yaml expands it
     store = fail_fast(FeatureStore(repo_path=str(REPOSITORY), fs_yaml_file=yaml_file()))
+    if hasattr(store.config.offline_store, "memory_limit"):
+        store.config.offline_store.memory_limit = MEMORY
     try:
         store.list_all_feature_views()
         store.list_feature_services()

@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import quoted
-from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.landed import Landed
 from serving.doctor.thresholds import SAMPLE, SEED
-from serving.doctor.warehouse import BUILD, Warehouse, waiting_events
+from serving.doctor.warehouse import BUILD, Warehouse, opened, waiting_events
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -104,7 +103,7 @@ def sample_keys(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], wher
 def frames(warehouse: Warehouse, keys: Sequence[str], excluded: pa.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keys with a moment: those of the training window at its end, and those of any rating now."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    with open_warehouse(str(warehouse.path)) as connection:
+    with opened(warehouse.path) as connection:
         known = connection.sql(f"select * from {LABELS} limit 0").columns
         if not set(keys) <= set(known):
             raise CineFeastError(f"{LABELS} has no {', '.join(sorted(set(keys) - set(known)))} to sample by", BUILD)

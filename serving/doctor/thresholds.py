@@ -5,6 +5,9 @@ SAMPLE = 5_000
 SEED = 0
 """Chooses which ones; the same each time."""
 
+MEMORY = "1GB"
+"""What DuckDB may hold for one of its queries; the rest spills beside the warehouse."""
+
 BINS = 10
 """Quantile bins of a number in the training window, or categories; nulls have a bin of their own."""
 WATCH, DRIFTED = 0.1, 0.25

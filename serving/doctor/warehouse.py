@@ -1,5 +1,7 @@
 """The second step: is the published warehouse there, and is it of what is landed now? And what does it say?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined
 from serving.doctor.landed import Landed
-from serving.doctor.thresholds import REJECTED_WARN, REJECTED_WRONG
+from serving.doctor.thresholds import MEMORY, REJECTED_WARN, REJECTED_WRONG
 
 BUILD = "cd dbt_project && dbt build"
 REJECTED = "cd dbt_project && dbt show --select rejected_rows"
@@ -33,13 +35,21 @@ class Warehouse:
     latest: datetime | None
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file for small queries over tables of any size."""
+    with open_warehouse(str(path)) as connection:
+        connection.execute(f"set memory_limit = '{MEMORY}'")
+        yield connection
+
+
 def read_warehouse(space: Workspace) -> Warehouse:
     """Read the facts. Raises CineFeastError where there is no warehouse, it is locked, or it is none of ours."""
     path = space.warehouse
     if not path.exists():
         raise CineFeastError(f"missing: no warehouse at {path}", BUILD)
     published = path.stat().st_mtime
-    with open_warehouse(str(path)) as connection:
+    with opened(path) as connection:
         try:
             accounting = connection.sql(
                 "select source, count_read, count_accepted, count_rejected from reporting.rpt_row_accounting"
