@@ -11,9 +11,10 @@ import redis.exceptions
 from models.progress import track
 from serving.doctor.bins import counted, floats
 from serving.doctor.checks import FEATURE_ORDER, Check, FeatureCheck, combined, listed
+from serving.doctor.groups import groups
 from serving.doctor.landed import Landed
 from serving.doctor.psi import by_chance, psi
-from serving.doctor.samples import Sample, ahead, groups, read_sample
+from serving.doctor.samples import Sample, ahead, read_sample
 from serving.doctor.thresholds import DIFFERS, DRIFTED, NULL_JUMP, WATCH
 from serving.doctor.warehouse import Warehouse
 from serving.features import MATERIALIZE, feast_command, unavailable
@@ -26,7 +27,7 @@ def feature_checks(store: "FeatureStore", warehouse: Warehouse, landed: Landed |
     """Every feature of every service, a service at a time. Raises OnlineStoreError where the store does not answer."""
     excluded = ahead(landed, warehouse)
     judged: dict[str, dict[str, Any]] = {}
-    asked, services = groups(store)
+    asked, services = groups(store, warehouse)
     for group in track(asked, "features"):
         try:
             sample = read_sample(store, warehouse, group, excluded)

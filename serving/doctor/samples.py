@@ -6,7 +6,7 @@ have ratings in the training window, as of its end, against those who have any, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import quoted
+from serving.doctor.groups import LABELS, Group
 from serving.doctor.landed import Landed
 from serving.doctor.thresholds import SAMPLE, SEED
 from serving.doctor.warehouse import BUILD, Warehouse, opened, waiting_events
@@ -25,17 +26,8 @@ from serving.doctor.warehouse import BUILD, Warehouse, opened, waiting_events
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-LABELS = "training.lbl_ratings"
 TRAINING = "split_time = 'train'"
 KEYS_PER_READ = 1000
-
-
-@dataclass
-class Group:
-    """Features of the same join keys. `fields`: "view:feature" -> its Arrow type."""
-
-    keys: tuple[str, ...]
-    fields: dict[str, pa.DataType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,35 +37,6 @@ class Sample:
     training: dict[str, pa.Array]
     stored: dict[str, pa.Array]
     online: dict[str, pa.Array]
-
-
-def groups(store: "FeatureStore") -> tuple[list[Group], dict[str, list[str]]]:
-    """The features of every service by their join keys, each once; and the references of each service.
-
-    A view that is not served online, or that needs values of the request, has nothing to compare and is left out.
-    """
-    from feast.types import from_feast_to_pyarrow_type
-
-    keys = {
-        view.name: [column.name for column in view.entity_columns] for view in store.list_feature_views() if view.online
-    }
-    for view in store.list_on_demand_feature_views():
-        sources = [source.name for source in view.source_feature_view_projections.values()]
-        if not view.source_request_sources and all(source in keys for source in sources):
-            keys[view.name] = list(dict.fromkeys(key for source in sources for key in keys[source]))
-    found: dict[tuple[str, ...], Group] = {}
-    services: dict[str, list[str]] = {}
-    for service in sorted(store.list_feature_services(), key=lambda service: service.name):
-        services[service.name] = []
-        for view in service.feature_view_projections:
-            if view.name not in keys:
-                continue
-            group = found.setdefault(tuple(sorted(keys[view.name])), Group(tuple(keys[view.name])))
-            for feature in view.features:
-                reference = f"{view.name}:{feature.name}"
-                group.fields[reference] = from_feast_to_pyarrow_type(feature.dtype)
-                services[service.name].append(reference)
-    return list(found.values()), services
 
 
 def ahead(landed: Landed | None, warehouse: Warehouse) -> pa.Table | None:
@@ -104,10 +67,6 @@ def frames(warehouse: Warehouse, keys: Sequence[str], excluded: pa.Table | None)
     """Keys with a moment: those of the training window at its end, and those of any rating now."""
     now = datetime.now(UTC).replace(tzinfo=None)
     with opened(warehouse.path) as connection:
-        known = connection.sql(f"select * from {LABELS} limit 0").columns
-        if not set(keys) <= set(known):
-            raise CineFeastError(f"{LABELS} has no {', '.join(sorted(set(keys) - set(known)))} to sample by", BUILD)
-        keys = [column for column in known if column in keys]  # users first, so that a pair is a user with a film
         ended = connection.sql(
             f"select coalesce(min(event_timestamp) filter (not {TRAINING}), "
             f"max(event_timestamp) + interval 1 microsecond) from {LABELS}"
