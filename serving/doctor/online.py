@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
+SERVED = ("STATE_UNSPECIFIED", "AVAILABLE_ONLINE")
+"""States of a view that Feast serves from; a materialize that is killed leaves another."""
+
+
 def materialized_views(store: "FeatureStore") -> list[Any]:
     """The views that serving reads from the online store."""
     return [view for view in store.list_feature_views() if view.online and view.enabled]
@@ -31,9 +35,9 @@ def online_check(store: "FeatureStore", space: Workspace, warehouse: Warehouse |
             f"missing: no online store at {space.online}", f"{feast_command('apply')} && feast {MATERIALIZE}"
         )
     views = materialized_views(store)
-    cut = [view.name for view in views if view.state.name == "MATERIALIZING"]
-    if cut:
-        raise CineFeastError(f"being written now, or cut short, and not served until then: {listed(cut)}", again)
+    cut = [view.name for view in views if view.state.name not in SERVED]
+    if cut:  # nothing to compare: Feast refuses to serve them, or serves some of each
+        raise CineFeastError(f"being written now, or cut short: {listed(cut)}", again)
     probe(store, views)
     never = [view.name for view in views if not view.materialization_intervals]
     rest = [view for view in views if view.name not in never]
