@@ -27,8 +27,18 @@ class Workspace:
 
     @property
     def warehouse(self) -> Path:
-        """The published DuckDB file: what Feast and the reports read. dbt writes warehouse/build.duckdb."""
+        """The published DuckDB file: what Feast and the reports read."""
         return self.root / "warehouse" / "cinefeast.duckdb"
+
+    @property
+    def build(self) -> Path:
+        """The DuckDB file that dbt writes."""
+        return self.root / "warehouse" / "build" / "cinefeast.duckdb"
+
+    @property
+    def events(self) -> Path:
+        """Events that came in through Feast, *.parquet below a folder for each view; the next dbt build reads them."""
+        return self.root / "raw" / "events"
 
     @property
     def registry(self) -> Path:
