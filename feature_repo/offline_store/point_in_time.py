@@ -70,14 +70,8 @@ def find_hits(connection: duckdb.DuckDBPyConnection, number: int, view: ViewQuer
 
 def payload(view: ViewQuery, table: str, history: str) -> list[str]:
     """The select list of a view's features, taken from its table or sliced out of its history."""
-    source = view.source
-    if not isinstance(source, WindowSource):
-        return [f"{table}.{quoted(feature)} as {quoted(name)}" for feature, name in view.features.items()]
-    position = f"{table}.position"
-    first = "1" if source.window is None else f"greatest({position} - {source.window - 1}, 1)"
     return [
-        f"{history}.{quoted(source.columns[feature])}[{first}:{position}] as {quoted(name)}"
-        for feature, name in view.features.items()
+        f"{view.source.feature_sql(feature, table, history)} as {quoted(name)}" for feature, name in view.features.items()
     ]
 
 

@@ -10,7 +10,7 @@ from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
 from feast.type_map import pa_to_feast_value_type
 
-from feature_repo.offline_store.sql import quoted_table
+from feature_repo.offline_store.sql import quoted, quoted_table
 from feature_repo.offline_store.warehouse import open_warehouse
 
 
@@ -22,13 +22,18 @@ class WarehouseSource(DataSource):
         *,
         name: str,
         table: str,
+        computed: dict[str, str] | None = None,
         timestamp_field: str = "event_timestamp",
         created_timestamp_column: str = "",
         description: str = "",
         tags: dict[str, str] | None = None,
         owner: str = "cinefeast",
     ) -> None:
-        """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts."""
+        """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts.
+
+        `computed` maps features that the table does not hold to the SQL that makes them of its columns, each column
+        written `{row}.column`. It is computed for the rows that are asked for, and for no others.
+        """
         super().__init__(
             name=name,
             timestamp_field=timestamp_field,
@@ -38,10 +43,17 @@ class WarehouseSource(DataSource):
             owner=owner,
         )
         self.table = table
+        self.computed = computed or {}
 
     def options(self) -> dict[str, Any]:
         """What the registry keeps of this source beside Feast's own fields."""
-        return {"table": self.table}
+        return {"table": self.table, "computed": self.computed}
+
+    def feature_sql(self, feature: str, row: str, history: str) -> str:
+        """The SQL expression of a feature, `row` being the table's alias and `history` that of a WindowSource's."""
+        if feature in self.computed:
+            return self.computed[feature].format(row=row)
+        return f"{row}.{quoted(feature)}"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and super().__eq__(other) and self.options() == other.options()  # type: ignore[attr-defined]
@@ -103,17 +115,33 @@ class WarehouseSource(DataSource):
 class WindowSource(WarehouseSource):
     """The last events of each user before a moment, sliced out of one array a user.
 
-    `table` tells the position of each key and moment in the arrays of `history`, which has one row a key; `columns`
-    maps feature names to those arrays. `window` is how many events a feature holds, None for all of them.
+    `position` is the column of `table` that tells how far the arrays of `history`, which has one row a key, had grown
+    at each key's moment; `columns` maps feature names to those arrays. `window` is how many events a feature holds,
+    None for all of them.
     Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
     """
 
-    def __init__(self, *, history: str, columns: dict[str, str], window: int | None, **fields: Any) -> None:
+    def __init__(
+        self, *, position: str, history: str, columns: dict[str, str], window: int | None, **fields: Any
+    ) -> None:
         super().__init__(**fields)
+        self.position = position
         self.history = history
         self.columns = columns
         self.window = window
 
     def options(self) -> dict[str, Any]:
         """As WarehouseSource.options, with the arrays and the window."""
-        return {**super().options(), "history": self.history, "columns": self.columns, "window": self.window}
+        return {
+            **super().options(),
+            "position": self.position,
+            "history": self.history,
+            "columns": self.columns,
+            "window": self.window,
+        }
+
+    def feature_sql(self, feature: str, row: str, history: str) -> str:
+        """A slice of the history's array: the last `window` events up to the row's position."""
+        position = f"{row}.{quoted(self.position)}"
+        first = "1" if self.window is None else f"greatest({position} - {self.window - 1}, 1)"
+        return f"{history}.{quoted(self.columns[feature])}[{first}:{position}]"
