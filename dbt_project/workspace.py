@@ -41,6 +41,21 @@ class Workspace:
         return self.root / "feast" / "online.db"
 
     @property
+    def events(self) -> Path:
+        """Events that Feast's offline_write_batch landed for the next dbt build, a folder a view."""
+        return self.root / "raw" / "events"
+
+    @property
+    def logs(self) -> Path:
+        """Logged features, a folder a feature service."""
+        return self.root / "feast" / "logs"
+
+    @property
+    def datasets(self) -> Path:
+        """Feast's saved datasets, a parquet file each."""
+        return self.root / "feast" / "datasets"
+
+    @property
     def artifacts(self) -> Path:
         """Trained models, a directory each."""
         return self.root / "artifacts"

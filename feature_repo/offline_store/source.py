@@ -10,7 +10,8 @@ from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
 from feast.type_map import pa_to_feast_value_type
 
-from feature_repo.offline_store.sql import quoted_table
+from dbt_project.errors import CineFeastError
+from feature_repo.offline_store.sql import quoted, quoted_table
 from feature_repo.offline_store.warehouse import open_warehouse
 
 
@@ -55,16 +56,22 @@ class WarehouseSource(DataSource):
 
     @classmethod
     def from_proto(cls, data_source: DataSourceProto) -> Self:
-        """Read a source back from the registry."""
-        return cls(
-            name=data_source.name,
-            timestamp_field=data_source.timestamp_field,
-            created_timestamp_column=data_source.created_timestamp_column,
-            description=data_source.description,
-            tags=dict(data_source.tags),
-            owner=data_source.owner,
-            **json.loads(data_source.custom_options.configuration),
-        )
+        """Read a source back from the registry; CineFeastError where it was written by a newer version of this code."""
+        try:
+            return cls(
+                name=data_source.name,
+                timestamp_field=data_source.timestamp_field,
+                created_timestamp_column=data_source.created_timestamp_column,
+                description=data_source.description,
+                tags=dict(data_source.tags),
+                owner=data_source.owner,
+                **json.loads(data_source.custom_options.configuration),
+            )
+        except TypeError as error:  # a field that the constructor lacks
+            raise CineFeastError(
+                f"the registry's source {data_source.name} is not one this code knows: {error}",
+                "update the code, or cd feature_repo && feast apply",
+            ) from error
 
     def _to_proto_impl(self) -> DataSourceProto:
         return DataSourceProto(
@@ -103,17 +110,36 @@ class WarehouseSource(DataSource):
 class WindowSource(WarehouseSource):
     """The last events of each user before a moment, sliced out of one array a user.
 
-    `table` tells the position of each key and moment in the arrays of `history`, which has one row a key; `columns`
-    maps feature names to those arrays. `window` is how many events a feature holds, None for all of them.
-    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
+    The column `position` of `table` tells how much of the arrays of `history` was there at each key and moment;
+    `history` has one row a key, and `columns` maps feature names to its arrays. `window` is how many events a feature
+    holds, None for all of them. Storing the arrays once and slicing them is what makes windows affordable: an array an
+    event is not.
     """
 
-    def __init__(self, *, history: str, columns: dict[str, str], window: int | None, **fields: Any) -> None:
+    def __init__(
+        self,
+        *,
+        history: str,
+        columns: dict[str, str],
+        window: int | None,
+        position: str = "position",
+        **fields: Any,
+    ) -> None:
         super().__init__(**fields)
         self.history = history
         self.columns = columns
         self.window = window
+        self.position = position
 
     def options(self) -> dict[str, Any]:
-        """As WarehouseSource.options, with the arrays and the window."""
-        return {**super().options(), "history": self.history, "columns": self.columns, "window": self.window}
+        """As WarehouseSource.options, with the arrays, the window and the position."""
+        own = {name: getattr(self, name) for name in ("history", "columns", "window", "position")}
+        return {**super().options(), **own}
+
+    def slice(self, feature: str, position: str, history: str) -> str:
+        """The SQL of a feature, given that of the position and the alias of the joined history.
+
+        Null where the position is null.
+        """
+        first = "1" if self.window is None else f"greatest({position} - {self.window - 1}, 1)"
+        return f"{history}.{quoted(self.columns[feature])}[{first}:{position}]"
