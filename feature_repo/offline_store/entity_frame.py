@@ -12,6 +12,7 @@ from duckdb.sqltypes import DuckDBPyType
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import quoted
+from feature_repo.offline_store.warehouse import first_line
 
 EntityRows: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatchReader | str
 Types: TypeAlias = dict[str, DuckDBPyType]
@@ -45,7 +46,7 @@ class EntityFrame:
         try:
             empty = connection.sql(f"select * from {self.relation(connection)} limit 0")
         except duckdb.Error as error:
-            raise CineFeastError(f"the entity query fails: {error}", "correct the query") from error
+            raise CineFeastError(f"the entity query fails: {first_line(error)}", "correct the query") from error
         return dict(zip(empty.columns, empty.types, strict=True))
 
     def bounds(self, connection: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
@@ -64,7 +65,7 @@ def timestamp_column(types: Types) -> str:
             f"entity frame has no column {TIMESTAMP}: {', '.join(types)}", f"add {TIMESTAMP}, the moment of each row"
         )
     name = TIMESTAMP if TIMESTAMP in types else stamps[0]
-    if types[name].id not in ("varchar", "date", '"null"') and not types[name].id.startswith("timestamp"):
+    if types[name].id not in ("varchar", "date") and not types[name].id.startswith("timestamp"):
         raise CineFeastError(
             f"entity frame's {name} is {types[name]}, not a moment", f"convert {name}, as pd.to_datetime does"
         )
@@ -83,8 +84,14 @@ def moment_of(types: Types) -> str:
 
 
 def check_names(frame: Iterable[str], features: Iterable[str]) -> None:
-    """CineFeastError where a column of the frame is named like a feature: DuckDB does not tell cases apart."""
-    named = {feature.lower(): feature for feature in features}
+    """CineFeastError where two columns of the result would have one name: DuckDB does not tell cases apart."""
+    named: dict[str, str] = {}
+    for feature in features:
+        other = named.setdefault(feature.lower(), feature)
+        if other != feature:
+            raise CineFeastError(
+                f"features {other} and {feature} differ only in case", "ask for full_feature_names=True"
+            )
     clash = sorted(named[column.lower()] for column in frame if column.lower() in named)
     if clash:
         raise CineFeastError(
@@ -99,16 +106,23 @@ def check_names(frame: Iterable[str], features: Iterable[str]) -> None:
 def _as_arrow(rows: pd.DataFrame | pa.Table | pa.RecordBatchReader) -> pa.Table:
     if isinstance(rows, pd.DataFrame):
         try:
-            return microseconds(pa.Table.from_pandas(rows, preserve_index=False))
+            rows = pa.Table.from_pandas(rows, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
             raise CineFeastError(f"entity frame cannot be read: {error}", "give each column one type") from error
     if isinstance(rows, pa.RecordBatchReader):
-        return microseconds(rows.read_all())
-    if isinstance(rows, pa.Table):
-        return microseconds(rows)
-    raise CineFeastError(
-        f"an entity frame of {type(rows).__name__}", "give a pandas frame, an Arrow table or reader, or SQL"
-    )
+        rows = rows.read_all()
+    if not isinstance(rows, pa.Table):
+        raise CineFeastError(
+            f"an entity frame of {type(rows).__name__}", "give a pandas frame, an Arrow table or reader, or SQL"
+        )
+    if len({name.lower() for name in rows.column_names}) < rows.num_columns:
+        raise CineFeastError(
+            f"entity frame has columns that differ at most in case: {', '.join(rows.column_names)}", "rename one"
+        )
+    place = rows.schema.get_field_index(TIMESTAMP)
+    if place >= 0 and pa.types.is_null(rows.schema.field(place).type):  # an empty pandas column has no type
+        rows = rows.set_column(place, TIMESTAMP, rows.column(place).cast(pa.timestamp("us")))
+    return microseconds(rows)
 
 
 def microseconds(table: pa.Table) -> pa.Table:

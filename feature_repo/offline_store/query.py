@@ -13,7 +13,7 @@ from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, EntityFrame
 from feature_repo.offline_store.point_in_time import PointInTime, ViewQuery
 from feature_repo.offline_store.sql import literal
-from feature_repo.offline_store.warehouse import second
+from feature_repo.offline_store.warehouse import first_line, second
 
 
 class Store(Protocol):
@@ -104,7 +104,7 @@ def streamed(connection: duckdb.DuckDBPyConnection, sql: str, rows: int) -> Iter
             is_empty = False
             yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as error:  # what Arrow makes of DuckDB's errors while it reads
-        raise CineFeastError(f"the query fails: {error}", "correct what it names") from error
+        raise CineFeastError(f"the query fails: {first_line(error)}", "correct what it names") from error
     if is_empty:
         yield reader.schema.empty_table()
 

@@ -35,7 +35,7 @@ def open_warehouse(path: str, memory_limit: str = MEMORY_LIMIT) -> Iterator[duck
         try:
             yield connection
         except duckdb.Error as error:
-            raise CineFeastError(f"the query fails: {str(error).strip()}", "correct what it names") from error
+            raise CineFeastError(f"the query fails: {first_line(error)}", "correct what it names") from error
     finally:
         connection.close()
 
@@ -49,8 +49,13 @@ def attach(connection: duckdb.DuckDBPyConnection, path: str) -> None:
             raise CineFeastError(
                 f"{path} is being written by another process", "let dbt build finish, or read the published warehouse"
             ) from error
-        raise CineFeastError(f"{path} cannot be read: {error}", BUILD) from error
+        raise CineFeastError(f"{path} cannot be read: {first_line(error)}", BUILD) from error
     connection.execute("use warehouse")
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without the SQL that DuckDB adds below it."""
+    return str(error).strip().split("\n", 1)[0]
 
 
 def second(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
