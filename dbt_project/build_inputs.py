@@ -20,7 +20,7 @@ EVENT_SCHEMA = pa.schema(
         ("user_id", pa.int64()),
         ("movie_id", pa.int64()),
         ("rating", pa.float32()),
-        ("rated_at", pa.timestamp("us", tz="UTC")),
+        ("rated_at", pa.timestamp("us")),
     ]
 )
 FIRST = "00000000T000000.000000-00000000.parquet"
@@ -67,9 +67,7 @@ class BuildInputs:
     def only_append_to(self, earlier: Self | None) -> bool:
         """Whether these are the earlier ones and, after them, more landed files."""
         return (
-            earlier is not None
-            and self.fixed == earlier.fixed
-            and self.events[: len(earlier.events)] == earlier.events
+            earlier is not None and self.fixed == earlier.fixed and self.events[: len(earlier.events)] == earlier.events
         )
 
 

@@ -51,6 +51,16 @@ class Workspace:
         return self.root / "feast" / "online.db"
 
     @property
+    def logs(self) -> Path:
+        """Logged features, a folder a feature service."""
+        return self.root / "feast" / "logs"
+
+    @property
+    def datasets(self) -> Path:
+        """Feast's saved datasets, a parquet file each."""
+        return self.root / "feast" / "datasets"
+
+    @property
     def artifacts(self) -> Path:
         """Trained models, a directory each."""
         return self.root / "artifacts"

@@ -73,18 +73,26 @@ class RatingRecorder:
         names = ["user_seen_movie_ids", "user_seen_ratings", "user_seen_timestamps"]
         online = self._read([f"user_history:{name}" for name in names], "user_id", ids)
         rows = zip(ids, *(online[name] for name in names), strict=True)
-        return {user: UserHistory(list(movies or []), list(given or []), list(at or [])) for user, movies, given, at in rows}
+        return {
+            user: UserHistory(list(movies or []), list(given or []), list(at or [])) for user, movies, given, at in rows
+        }
 
     def _films(self, ids: list[int]) -> dict[int, FilmTotals]:
         names = ["movie_sum_half_stars", "movie_sum_half_stars_squared", "movie_recent_timestamps"]
         online = self._read(
-            ["movie_profile:movie_index", "movie_state:movie_count_ratings", *(f"movie_recent:{name}" for name in names)],
+            [
+                "movie_profile:movie_index",
+                "movie_state:movie_count_ratings",
+                *(f"movie_recent:{name}" for name in names),
+            ],
             "movie_id",
             ids,
         )
         unknown = [film for film, index in zip(ids, online["movie_index"], strict=True) if index is None]
         if unknown:
-            raise CineFeastError(f"film {unknown[0]} has no features online", "cd feature_repo && feast materialize ...")
+            raise CineFeastError(
+                f"film {unknown[0]} has no features online", "cd feature_repo && feast materialize ..."
+            )
         rows = zip(ids, online["movie_count_ratings"], *(online[name] for name in names), strict=True)
         return {
             film: FilmTotals(count or 0, stars or 0, squares or 0, list(recent or []))

@@ -12,15 +12,13 @@ user_state = WarehouseSource(
     table="features.feat_user_state",
     # the mart keeps whole numbers by genre, which are small and can be added to; what models read is made of them
     computed={
-        "user_ratings_per_active_day": "({row}.user_count_ratings / {row}.user_days_active)::float",
+        "user_ratings_per_active_day": "({user_count_ratings} / {user_days_active})::float",
         # how much of what the user rated is of each genre
-        "user_genre_share": (
-            "list_transform({row}.user_genre_counts, lambda n: (n / {row}.user_count_ratings)::float)"
-        ),
+        "user_genre_share": ("list_transform({user_genre_counts}, lambda n: (n / {user_count_ratings})::float)"),
         # how far each genre lies above the user's mean, drawn towards 0 as if five ratings at the mean came first
         "user_genre_affinity": (
-            "list_transform({row}.user_genre_counts, lambda n, genre: (({row}.user_genre_half_stars[genre] / 2.0"
-            " - n * ({row}.user_sum_half_stars / (2.0 * {row}.user_count_ratings))) / (n + 5.0))::float)"
+            "list_transform({user_genre_counts}, lambda n, genre: (({user_genre_half_stars}[genre] / 2.0"
+            " - n * ({user_sum_half_stars} / (2.0 * {user_count_ratings}))) / (n + 5.0))::float)"
         ),
     },
 )
@@ -56,6 +54,11 @@ user_history = WindowSource(
 )
 ratings = PushSource(
     name="ratings",
-    batch_source=WarehouseSource(name="fct_ratings", table="core.fct_ratings", timestamp_field="rated_at"),
+    batch_source=WarehouseSource(
+        name="fct_ratings",
+        table="core.fct_ratings",
+        only=["user_id", "movie_id", "rating", "rated_at"],
+        timestamp_field="rated_at",
+    ),
     description="New ratings. Pushed to the offline store they are landed for the next dbt build.",
 )

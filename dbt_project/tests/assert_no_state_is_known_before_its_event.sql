@@ -1,4 +1,5 @@
 -- a state row is stamped one microsecond after its event: at the second of a rating nothing of that rating is known
+-- depends_on: {{ ref('int_user_tails') }}
 select states.user_id, states.event_timestamp
 from {{ ref('feat_user_state') }} as states
 left join {{ ref('fct_ratings') }} as ratings

@@ -53,7 +53,13 @@ class CompiledProject:
         The file has to be called cinefeast.duckdb: compiled SQL names it.
         """
         rows = [(n, u, m, r, round(r * 2), at * 1_000_000) for n, (u, m, r, at) in enumerate(ratings, 1)]
-        columns = dict(zip(("rating_id", "user_id", "movie_id", "rating", "half_stars", "microsecond"), zip(*rows, strict=True), strict=True))
+        columns = dict(
+            zip(
+                ("rating_id", "user_id", "movie_id", "rating", "half_stars", "microsecond"),
+                zip(*rows, strict=True),
+                strict=True,
+            )
+        )
         landed = pa.table({name: list(values) for name, values in columns.items()})
         with duckdb.connect(str(path)) as connection:
             connection.execute(f"attach '{self.built}' as built (read_only)")

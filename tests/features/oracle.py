@@ -36,7 +36,9 @@ def accepted(ratings: Sequence[Rating]) -> list[Rating]:
     return sorted(first.values(), key=lambda rating: rating[3])
 
 
-def user_features(ratings: list[Rating], user_id: int, at: float, genres: Mapping[int, Sequence[int]]) -> dict[str, Any]:
+def user_features(
+    ratings: list[Rating], user_id: int, at: float, genres: Mapping[int, Sequence[int]]
+) -> dict[str, Any]:
     """What is known of a user strictly before `at` (seconds since 1970); all None before their first rating."""
     before = [r for r in ratings if r[0] == user_id and r[3] < at]
     if not before:
@@ -102,7 +104,9 @@ def influence(ratings: list[Rating], movie_id: int, at: float, films: Mapping[in
             if when < quarter and person in getattr(films[other], role)
         ]
         is_known = values and (film.shown_at or 0) <= at
-        result[name] = single(Fraction(math.floor(100 * sum(values) / len(values) + Fraction(1, 2)), 100)) if is_known else None
+        result[name] = (
+            single(Fraction(math.floor(100 * sum(values) / len(values) + Fraction(1, 2)), 100)) if is_known else None
+        )
     return result
 
 
@@ -115,6 +119,15 @@ def spread(values: list[Fraction]) -> float:
     """Standard deviation over all the values."""
     mean = sum(values) / len(values)
     return float(np.float32(math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))))
+
+
+def same(found: Any, expected: Any) -> bool:
+    """Equal; numbers of type float32 may differ in their last bit, which the oracle rounds by another way."""
+    if isinstance(expected, list):
+        return found is not None and len(found) == len(expected) and all(map(same, found, expected))
+    if isinstance(expected, float) and found is not None:
+        return bool(abs(found - expected) <= np.spacing(np.float32(max(abs(expected), 1e-3))))
+    return bool(found == expected)
 
 
 USER_FEATURES = (

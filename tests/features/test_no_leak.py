@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import Built
 from tests.features.compiled import CompiledProject
 from tests.features.film_facts import film_facts
-from tests.features.oracle import accepted, movie_features, user_features
+from tests.features.oracle import accepted, movie_features, same, user_features
 from tests.fixtures import Rating
 
 DAY = 86_400
@@ -22,7 +21,21 @@ QUARTER = int(datetime(2016, 4, 1, tzinfo=UTC).timestamp())
 # around a day's and a quarter's end, 90 days on to the second, and years before and after
 MOMENTS = [
     QUARTER + second
-    for second in (-400 * DAY, -90 * DAY, -2, -1, 0, 1, DAY - 1, DAY, 89 * DAY, 90 * DAY - 1, 90 * DAY, 90 * DAY + 1, 700 * DAY)
+    for second in (
+        -400 * DAY,
+        -90 * DAY,
+        -2,
+        -1,
+        0,
+        1,
+        DAY - 1,
+        DAY,
+        89 * DAY,
+        90 * DAY - 1,
+        90 * DAY,
+        90 * DAY + 1,
+        700 * DAY,
+    )
 ]
 FILMS = (1, 4, 7, 46, 34, 61, 283, 91)  # two of one director; without document, genres, year
 FEATURES = [
@@ -76,7 +89,12 @@ def all_features(store: Any) -> list[str]:
     return [f"{v.name}:{f.name}" for v in store.list_batch_feature_views() if v.name in names for f in v.features]
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(events=ratings())
 def test_every_label_sees_exactly_what_was_before_it(events: list[Rating], world: World) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -94,12 +112,3 @@ def test_every_label_sees_exactly_what_was_before_it(events: list[Rating], world
         expected = user_features(known, user, at, genres) | movie_features(known, film, at, world.films)
         wrong = {name: (row[name], value) for name, value in expected.items() if not same(row[name], value)}
         assert not wrong, (user, film, at)
-
-
-def same(found: Any, expected: Any) -> bool:
-    """Equal; numbers of type float32 may differ in their last bit, which the oracle rounds by another way."""
-    if isinstance(expected, list):
-        return found is not None and len(found) == len(expected) and all(map(same, found, expected))
-    if isinstance(expected, float) and found is not None:
-        return bool(abs(found - expected) <= np.spacing(np.float32(max(abs(expected), 1e-3))))
-    return bool(found == expected)
