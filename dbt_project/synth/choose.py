@@ -2,44 +2,15 @@
 
 import numpy as np
 
-from dbt_project.synth.films import DAY, Films
+from dbt_project.synth.arrays import first_of_each
+from dbt_project.synth.discoveries import place_discoveries
+from dbt_project.synth.films import DAY
 from dbt_project.synth.presets import Preset
-from dbt_project.synth.sessions import Slots, count_up
+from dbt_project.synth.sessions import Slots
 from dbt_project.synth.taste import ANY, DEEP
-from dbt_project.synth.users import Users
 
 DEEP_FROM, ANY_FROM = 4, 8  # who has seen what a topic shows goes deeper, then takes anything
 ATTEMPTS = 200
-
-
-def make_discoveries(films: Films, users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Who rates a film in any case, so that the published number of films is rated: users (n,), ascending, and films.
-
-    Each came after the catalogue got the film; who rates much discovers much, at most half of what they rate.
-    """
-    film = np.flatnonzero(films.popularity)
-    latest = np.argsort(-users.came_at, kind="stable")
-    room = np.cumsum(users.ratings[latest] // 2)
-    came_after = np.searchsorted(-users.came_at[latest], -films.added_at[film], side="right")
-    place, taken = np.full(len(film), -1), np.zeros(room[-1], bool)
-    left = np.arange(len(film))
-    for _ in range(ATTEMPTS):
-        drawn = (rng.random(len(left)) * room[came_after[left] - 1]).astype(np.int64)
-        is_new = first_of_each(drawn) & ~taken[drawn]
-        place[left[is_new]] = drawn[is_new]
-        taken[drawn[is_new]] = True
-        left = left[~is_new]
-    found = place >= 0  # nearly all: the last users may have no room for all of the latest films
-    user, film = latest[np.searchsorted(room, place[found], side="right")], film[found]
-    order = np.argsort(user, kind="stable")
-    return user[order], film[order]
-
-
-def first_of_each(values: np.ndarray) -> np.ndarray:
-    """(n,) booleans: whether no earlier value is the same."""
-    is_first = np.zeros(len(values), bool)
-    is_first[np.unique(values, return_index=True)[1]] = True
-    return is_first
 
 
 def choose_films(
@@ -61,7 +32,7 @@ def choose_films(
     owner = (slots.user - slots.user[0]) * preset.films
     topic, film = slots.topic.copy(), np.full(len(slots.user), -1)
     taken = np.zeros(owner[-1] + preset.films, bool)
-    at = place_discoveries(slots, discoveries[0])
+    at = place_discoveries(slots.user, discoveries[0])
     film[at] = discoveries[1]
     taken[owner[at] + film[at]] = True
     left = np.flatnonzero(film < 0)
@@ -78,15 +49,6 @@ def choose_films(
         if attempt >= DEEP_FROM:
             topic[left] = ANY if attempt >= ANY_FROM else DEEP
     raise AssertionError(f"{len(left)} slots without a film after {ATTEMPTS} attempts")
-
-
-def place_discoveries(slots: Slots, user: np.ndarray) -> np.ndarray:
-    """The slots that discoveries of `user` (n,), ascending, take: spread evenly over what each of them rates."""
-    first = np.searchsorted(slots.user, user)
-    rated = np.searchsorted(slots.user, user, side="right") - first
-    many = np.bincount(user)
-    number, many = count_up(many), many[user]
-    return first + (number * rated + rated // 2) // many
 
 
 def choose_shelves(

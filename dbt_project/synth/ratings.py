@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from dbt_project.synth.choose import choose_films, make_discoveries
+from dbt_project.synth.choose import choose_films
+from dbt_project.synth.discoveries import make_discoveries
 from dbt_project.synth.films import Films
 from dbt_project.synth.presets import Preset
 from dbt_project.synth.sessions import Slots, make_slots
@@ -24,7 +25,7 @@ PILOT = 1_000_000  # ratings from which the cuts between stars are taken
 class World:
     """What the ratings are made from.
 
-    known (days,), how many films there are; cumulative, taste.cumulative_weights; discoveries, choose.make_discoveries;
+    known (days,), how many films there are; cumulative, of taste.cumulative_weights; discoveries, of make_discoveries;
     cuts (9,), the scores at which the next half star begins.
     """
 

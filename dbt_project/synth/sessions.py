@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dbt_project.synth.arrays import count_up
 from dbt_project.synth.films import YEAR
 from dbt_project.synth.presets import Preset, seconds
 from dbt_project.synth.taste import DEEP, POPULAR
@@ -56,11 +57,6 @@ def make_slots(users: Users, first: int, last: int, preset: Preset, rng: np.rand
     topic = choose_topics(users, user[at_page], place[at_page], drift[at_page], rng)
     has_shelf = rng.random(len(at_page)) < SHELF
     return Slots(user, at, page, topic[page], has_shelf, drift.astype(np.float32))
-
-
-def count_up(lengths: np.ndarray) -> np.ndarray:
-    """0 .. n - 1 for each n of `lengths`, in a row."""
-    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def place_sessions(

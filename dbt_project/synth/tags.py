@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
+from dbt_project.synth.arrays import count_up
 from dbt_project.synth.films import Films
 from dbt_project.synth.presets import Preset
 from dbt_project.synth.ratings import Ratings
-from dbt_project.synth.sessions import count_up
 from dbt_project.synth.texts import FILM_KEYWORDS, Texts
 from dbt_project.synth.words import KEYWORDS
 
