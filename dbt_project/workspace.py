@@ -26,6 +26,11 @@ class Workspace:
         return self.root / "raw" / "tmdb"
 
     @property
+    def synthetic(self) -> Path:
+        """What `cinefeast synth` makes, a directory for each preset."""
+        return self.root / "synthetic"
+
+    @property
     def warehouse(self) -> Path:
         """The published DuckDB file: what Feast and the reports read."""
         return self.root / "warehouse" / "cinefeast.duckdb"
