@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,22 @@ def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
                 assert set(source.columns_of(feature)) <= set(mart["columns"])
             found |= computed
         assert {field.name: str(field.dtype) for field in view.features} == found, view.name
+
+
+def test_each_model_is_an_exposure_of_the_marts_that_it_reads(store: Any, in_workspace: Built) -> None:
+    manifest = json.loads((in_workspace.root / "dbt_target" / "manifest.json").read_text())
+    exposures = {
+        node["name"]: {parent.split(".")[-1] for parent in node["depends_on"]["nodes"]}
+        for node in manifest["exposures"].values()
+    }
+    expected = {}
+    for file in (REPOSITORY / "models" / "configs").glob("*.toml"):
+        config = tomllib.loads(file.read_text())
+        names = [projection.name for projection in store.get_feature_service(config["service"]).feature_view_projections]
+        sources = [view.batch_source for view in store.list_batch_feature_views() if view.name in names]
+        tables = {table for source in sources for table in (source.table, getattr(source, "history", source.table))}
+        expected[file.stem] = {"lbl_ratings", *(table.split(".")[1] for table in tables)}
+    assert exposures == expected
 
 
 def grain_of(model: dict, manifest: dict) -> set[str]:
