@@ -26,9 +26,24 @@ class Workspace:
         return self.root / "raw" / "tmdb"
 
     @property
+    def synthetic(self) -> Path:
+        """What `cinefeast synth` makes, a directory for each preset."""
+        return self.root / "synthetic"
+
+    @property
     def warehouse(self) -> Path:
-        """The published DuckDB file: what Feast and the reports read. dbt writes warehouse/build.duckdb."""
+        """The published DuckDB file: what Feast and the reports read."""
         return self.root / "warehouse" / "cinefeast.duckdb"
+
+    @property
+    def build(self) -> Path:
+        """The DuckDB file that dbt writes."""
+        return self.root / "warehouse" / "build" / "cinefeast.duckdb"
+
+    @property
+    def events(self) -> Path:
+        """Events that came in through Feast, *.parquet below a folder for each view; the next dbt build reads them."""
+        return self.root / "raw" / "events"
 
     @property
     def registry(self) -> Path:
@@ -39,6 +54,16 @@ class Workspace:
     def online(self) -> Path:
         """The embedded (SQLite) Feast online store."""
         return self.root / "feast" / "online.db"
+
+    @property
+    def logs(self) -> Path:
+        """Logged features, a folder a feature service."""
+        return self.root / "feast" / "logs"
+
+    @property
+    def datasets(self) -> Path:
+        """Feast's saved datasets, a parquet file each."""
+        return self.root / "feast" / "datasets"
 
     @property
     def artifacts(self) -> Path:

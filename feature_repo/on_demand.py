@@ -11,8 +11,7 @@ from feature_repo.crossing import cross_features
 
 @on_demand_feature_view(
     sources=[
-        views.user_state[["user_mean_rating"]],
-        views.user_profile[["user_genre_share", "user_genre_affinity"]],
+        views.user_state[["user_mean_rating", "user_genre_share", "user_genre_affinity"]],
         views.movie_state[["movie_count_ratings", "movie_mean_rating"]],
         views.movie_profile[["movie_genres"]],
     ],

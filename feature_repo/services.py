@@ -4,7 +4,7 @@ import on_demand
 import views
 from feast import FeatureService
 
-ITEMS = [views.movie_profile, views.movie_state]
+ITEMS = [views.movie_profile, views.movie_state, views.movie_influence]
 USERS = [views.user_state, views.user_profile, views.user_sequence]
 
 interactions_v1 = FeatureService(
@@ -18,7 +18,7 @@ catalogue_v1 = FeatureService(
 )
 seen_v1 = FeatureService(
     name="seen_v1",
-    features=[views.user_history],
+    features=[views.user_history[["user_seen_movie_ids"]]],
     description="What a user has rated: never recommended again.",
     owner="cinefeast",
 )

@@ -1,18 +1,37 @@
 """The dbt-built marts behind the views, a source each, named after its mart."""
 
+from feast import PushSource
+
 from feature_repo.offline_store.source import WarehouseSource, WindowSource
 
 RECENT = 50
 """How many events the user's recent window holds."""
 
-user_state = WarehouseSource(name="feat_user_state", table="features.feat_user_state")
+user_state = WarehouseSource(
+    name="feat_user_state",
+    table="features.feat_user_state",
+    # the mart keeps whole numbers by genre, which are small and can be added to; what models read is made of them
+    computed={
+        "user_ratings_per_active_day": "({user_count_ratings} / {user_days_active})::float",
+        # how much of what the user rated is of each genre
+        "user_genre_share": ("list_transform({user_genre_counts}, lambda n: (n / {user_count_ratings})::float)"),
+        # how far each genre lies above the user's mean, drawn towards 0 as if five ratings at the mean came first
+        "user_genre_affinity": (
+            "list_transform({user_genre_counts}, lambda n, genre: (({user_genre_half_stars}[genre] / 2.0"
+            " - n * ({user_sum_half_stars} / (2.0 * {user_count_ratings}))) / (n + 5.0))::float)"
+        ),
+    },
+)
 user_profile = WarehouseSource(name="feat_user_profile", table="features.feat_user_profile")
 movie_state = WarehouseSource(name="feat_movie_state", table="features.feat_movie_state")
+movie_recent = WarehouseSource(name="feat_movie_recent", table="features.feat_movie_recent")
+movie_influence = WarehouseSource(name="feat_movie_influence", table="features.feat_movie_influence")
 movie_profile = WarehouseSource(name="feat_movie_profile", table="features.feat_movie_profile")
 
 user_sequence = WindowSource(
     name="feat_user_sequence",
-    table="features.feat_user_sequence_position",
+    table="features.feat_user_state",
+    position="user_count_ratings",
     history="features.feat_user_history",
     columns={
         "user_recent_movie_ids": "movie_ids",
@@ -23,8 +42,23 @@ user_sequence = WindowSource(
 )
 user_history = WindowSource(
     name="feat_user_history",
-    table="features.feat_user_sequence_position",
+    table="features.feat_user_state",
+    position="user_count_ratings",
     history="features.feat_user_history",
-    columns={"user_seen_movie_ids": "movie_ids"},
+    columns={
+        "user_seen_movie_ids": "movie_ids",
+        "user_seen_ratings": "ratings",
+        "user_seen_timestamps": "timestamps",
+    },
     window=None,
+)
+ratings = PushSource(
+    name="ratings",
+    batch_source=WarehouseSource(
+        name="fct_ratings",
+        table="core.fct_ratings",
+        only=["user_id", "movie_id", "rating", "rated_at"],
+        timestamp_field="rated_at",
+    ),
+    description="New ratings. Pushed to the offline store they are landed for the next dbt build.",
 )

@@ -21,25 +21,7 @@ user_state = FeatureView(
         Field(
             name="user_seconds_since_previous",
             dtype=Float64,
-            description="from the event before to the last one; null at the first",
-        ),
-    ],
-)
-
-user_profile = FeatureView(
-    name="user_profile",
-    entities=[entities.user],
-    source=sources.user_profile,
-    description="Who a user is and what they like, after each second in which they rated.",
-    tags={"grain": "user, event_timestamp", "mart": "feat_user_profile"},
-    owner="cinefeast",
-    schema=[
-        Field(name="user_id", dtype=Int64),
-        Field(name="user_index", dtype=Int64, description="contiguous id from 0, made in dim_users"),
-        Field(name="user_age", dtype=Int64, description="as stated to MovieLens; null where the data set has none"),
-        Field(name="user_gender", dtype=String, description="as stated to MovieLens; null where the data set has none"),
-        Field(
-            name="user_occupation", dtype=String, description="as stated to MovieLens; null where the data set has none"
+            description="between the last two moments in which the user rated; null at the first",
         ),
         Field(name="user_days_active", dtype=Int64, description="days on which the user rated, so far"),
         Field(name="user_ratings_per_active_day", dtype=Float32, description="ratings so far by days active"),
@@ -52,12 +34,30 @@ user_profile = FeatureView(
     ],
 )
 
+user_profile = FeatureView(
+    name="user_profile",
+    entities=[entities.user],
+    source=sources.user_profile,
+    description="Who a user is, known from their first rating on.",
+    tags={"grain": "user", "mart": "feat_user_profile"},
+    owner="cinefeast",
+    schema=[
+        Field(name="user_id", dtype=Int64),
+        Field(name="user_index", dtype=Int64, description="contiguous id from 0, made in dim_users"),
+        Field(name="user_age", dtype=Int64, description="as stated to MovieLens; null where the data set has none"),
+        Field(name="user_gender", dtype=String, description="as stated to MovieLens; null where the data set has none"),
+        Field(
+            name="user_occupation", dtype=String, description="as stated to MovieLens; null where the data set has none"
+        ),
+    ],
+)
+
 user_sequence = FeatureView(
     name="user_sequence",
     entities=[entities.user],
     source=sources.user_sequence,
     description=f"The last {sources.RECENT} ratings, oldest first; ties in time in the order of the published file.",
-    tags={"grain": "user, event_timestamp", "mart": "feat_user_sequence_position"},
+    tags={"grain": "user, event_timestamp", "mart": "feat_user_history"},
     owner="cinefeast",
     schema=[
         Field(name="user_id", dtype=Int64),
@@ -71,12 +71,16 @@ user_history = FeatureView(
     name="user_history",
     entities=[entities.user],
     source=sources.user_history,
-    description="Every film rated so far, oldest first: what a recommendation leaves out.",
+    description=(
+        "Every rating so far, oldest first: what a recommendation leaves out, and what the next rating is added to."
+    ),
     tags={"grain": "user, event_timestamp", "mart": "feat_user_history"},
     owner="cinefeast",
     schema=[
         Field(name="user_id", dtype=Int64),
         Field(name="user_seen_movie_ids", dtype=Array(Int64), description="films"),
+        Field(name="user_seen_ratings", dtype=Array(Float32), description="ratings"),
+        Field(name="user_seen_timestamps", dtype=Array(Int64), description="seconds since 1970, UTC"),
     ],
 )
 
@@ -84,7 +88,7 @@ movie_state = FeatureView(
     name="movie_state",
     entities=[entities.movie],
     source=sources.movie_state,
-    description="What a film's ratings add up to after each second in which it was rated; its people's record.",
+    description="What a film's ratings add up to after each second in which it was rated.",
     tags={"grain": "movie, event_timestamp", "mart": "feat_movie_state"},
     owner="cinefeast",
     schema=[
@@ -95,15 +99,46 @@ movie_state = FeatureView(
             name="movie_std_rating", dtype=Float32, description="spread of the ratings so far; null before the first"
         ),
         Field(name="movie_count_ratings_90d", dtype=Int64, description="ratings in the 90 days up to its last one"),
+    ],
+)
+
+movie_recent = FeatureView(
+    name="movie_recent",
+    entities=[entities.movie],
+    source=sources.movie_recent,
+    description="What the next rating of a film is added to; only as of its last rating, so no model reads it.",
+    tags={"grain": "movie", "mart": "feat_movie_recent"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(name="movie_sum_half_stars", dtype=Int64, description="sum of twice the ratings"),
+        Field(name="movie_sum_half_stars_squared", dtype=Int64, description="sum of their squares"),
+        Field(
+            name="movie_recent_timestamps",
+            dtype=Array(Int64),
+            description="ratings of the 90 days up to the last, seconds since 1970, UTC, ascending",
+        ),
+    ],
+)
+
+movie_influence = FeatureView(
+    name="movie_influence",
+    entities=[entities.movie],
+    source=sources.movie_influence,
+    description="The record of a film's people, as of the start of the quarter.",
+    tags={"grain": "movie, event_timestamp", "mart": "feat_movie_influence"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
         Field(
             name="movie_director_influence",
             dtype=Float32,
-            description="mean rating of its directors' films, as of that morning",
+            description="mean rating of all films of its directors, up to then",
         ),
         Field(
             name="movie_cast_influence",
             dtype=Float32,
-            description="mean rating of its lead actors' films, as of that morning",
+            description="mean rating of all films that its five lead actors led, up to then",
         ),
     ],
 )
@@ -129,5 +164,20 @@ movie_profile = FeatureView(
         Field(name="movie_director_name", dtype=String, description="first director"),
         Field(name="movie_lead_cast_ids", dtype=Array(Int64), description="first five actors"),
         Field(name="movie_lead_cast_names", dtype=Array(String), description="first five actors"),
+    ],
+)
+
+user_movie_rating = FeatureView(
+    name="user_movie_rating",
+    entities=[entities.user, entities.movie],
+    source=sources.ratings,
+    online=False,
+    description="Ratings themselves, stamped with their own second: for pushing new ones, and in no service.",
+    tags={"grain": "user, movie, rated_at", "mart": "fct_ratings"},
+    owner="cinefeast",
+    schema=[
+        Field(name="user_id", dtype=Int64),
+        Field(name="movie_id", dtype=Int64),
+        Field(name="rating", dtype=Float32, description="0.5 to 5 in half stars"),
     ],
 )

@@ -48,6 +48,23 @@ def collect(
 
 
 @app.command()
+def synth(
+    preset: Annotated[str, typer.Option(help="tiny, ml-100k, ml-1m, ml-10m or ml-32m")],
+    seed: Annotated[int, typer.Option(help="another seed, other data")] = 0,
+    out: Annotated[Path | None, typer.Option(help="directory to write to")] = None,
+) -> None:
+    """Make up a data set of a published one's size: an archive and TMDb documents."""
+    from dbt_project.synth.synth import synth as run
+
+    made = run(preset, seed, out or workspace().synthetic / preset)
+    counts = made.preset
+    print(f"{counts.ratings:,} ratings by {counts.users:,} users, {counts.films:,} films, {counts.tags:,} tags")
+    print(f"wrote {made.archive} and {made.documents} ({made.document_count:,} documents)")
+    for command in made.next_commands:
+        print(f"next: {command}")
+
+
+@app.command()
 def train(
     models: Annotated[list[str] | None, typer.Argument(help="names of models; all of them if none is named")] = None,
     protocol: Annotated[str, typer.Option(help="time (what is served) or leave-one-out")] = "time",

@@ -35,6 +35,18 @@ def build_features(workspace: Path, archive: Path, tmdb: Path) -> None:
     """archive -> landing -> warehouse -> registry -> online store."""
     run(workspace, "cinefeast", "fetch", "ml-latest-small", "--archive", str(archive))
     run(workspace, "cinefeast", "collect", "--from", str(tmdb))
-    run(workspace, "dbt", "build", folder="dbt_project")
-    run(workspace, "feast", "apply", folder="feature_repo")
-    run(workspace, "feast", "materialize", *FOREVER, folder="feature_repo")
+    dbt_build(workspace)
+    materialize(workspace)
+
+
+def dbt_build(workspace: Path, *more: str) -> None:
+    """The warehouse of what is landed."""
+    run(workspace, "dbt", "build", *more, folder="dbt_project")
+
+
+def materialize(workspace: Path, until: str = FOREVER[1], redis: str = "") -> None:
+    """Apply, then write what is known `until` then online: to SQLite, or to the Redis at that address."""
+    store = {"REDIS_CONNECTION_STRING": redis}
+    feast = ("feast", "-f", "feature_store.redis.yaml") if redis else ("feast",)
+    run(workspace, *feast, "apply", folder="feature_repo", **store)
+    run(workspace, *feast, "materialize", FOREVER[0], until, folder="feature_repo", **store)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import build_features
 from tests.fixtures import FixtureData, write_fixture
+from tests.serving.servers import RedisServer
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,11 @@ def in_workspace(built_workspace: Built) -> Iterator[Built]:
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A running Redis."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()

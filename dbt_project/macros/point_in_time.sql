@@ -13,5 +13,5 @@
     (sqrt(({{ n }} * {{ half_stars_squared }} - {{ half_stars }} * {{ half_stars }})::double) / (2.0 * {{ n }}))
 {%- endmacro %}
 
-{#- Genres are bits of a mask: the number of genres is seeds/genres.csv's, asserted by a test. -#}
+{#- The number of genres is seeds/genres.csv's, asserted by a test. -#}
 {% macro count_genres() -%}20{%- endmacro %}

@@ -1,14 +1,22 @@
-{#- After a build in which nothing failed, copy the warehouse and put the copy in place by one rename. -#}
+{#- After a build of everything in which nothing failed: note how far it went, copy the file, put the copy in place. -#}
 {% macro publish_warehouse(results) %}
-    {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped', 'runtime error']) | list -%}
-    {%- if execute and flags.WHICH in ('build', 'run') and results and not failed -%}
-        {%- set copy = env_var('CINEFEAST_WORKSPACE', '../workspace') ~ '/warehouse/cinefeast.duckdb.publishing' -%}
-        {%- do run_query("attach '" ~ copy | replace("'", "''") ~ "' as publishing") -%}
-        {%- do run_query("copy from database " ~ adapter.quote(target.database) ~ " to publishing") -%}
-        {%- do run_query("detach publishing") -%}
-        {%- do run_query("select publish_warehouse('" ~ copy | replace("'", "''") ~ "')") -%}
-        {%- do log("published " ~ (copy | replace('.publishing', '')), info=true) -%}
-    {%- elif failed and flags.WHICH in ('build', 'run') -%}
-        {%- do log("not published: " ~ failed | length ~ " node(s) failed; the last good warehouse stays in place", info=true) -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and results -%}
+        {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped', 'runtime error']) | list -%}
+        {%- set built = results | map(attribute='node.unique_id') | list -%}
+        {%- set left_out = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+            | map(attribute='unique_id') | reject('in', built) | list -%}
+        {%- if failed -%}
+            {%- do log("not published: " ~ failed | length ~ " node(s) failed; the last good warehouse stays in place", info=true) -%}
+        {%- elif left_out -%}
+            {%- do log("not published: " ~ left_out | length ~ " model(s) were left out; next: dbt build", info=true) -%}
+        {%- else -%}
+            {%- do run_query(
+                "create or replace table main.published as select coalesce(max(rating_id), 0) as last_rating_id, "
+                ~ "(select coalesce(max(landed_file), '') from intermediate.int_event_ratings) as last_landed_file from intermediate.int_ratings_checked"
+            ) -%}
+            {%- do run_query("checkpoint") -%}
+            {%- set published = run_query("select publish_warehouse((select last_landed_file from main.published))") -%}
+            {%- do log("published " ~ published.columns[0].values()[0], info=true) -%}
+        {%- endif -%}
     {%- endif -%}
 {% endmacro %}

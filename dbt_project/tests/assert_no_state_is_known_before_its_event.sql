@@ -1,6 +1,8 @@
 -- a state row is stamped one microsecond after its event: at the second of a rating nothing of that rating is known
+-- depends_on: {{ ref('int_user_tails') }}
 select states.user_id, states.event_timestamp
 from {{ ref('feat_user_state') }} as states
 left join {{ ref('fct_ratings') }} as ratings
     on ratings.user_id = states.user_id and ratings.rated_at = states.event_timestamp - interval 1 microsecond
 where ratings.rating_id is null
+{%- if is_append() %} and states.user_id in (select user_id from {{ ref('int_user_tails') }}){% endif %}

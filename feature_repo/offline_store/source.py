@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from string import Formatter
 from typing import Any, Self
 
 from feast import ValueType
@@ -10,7 +11,8 @@ from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.repo_config import RepoConfig
 from feast.type_map import pa_to_feast_value_type
 
-from feature_repo.offline_store.sql import quoted_table
+from dbt_project.errors import CineFeastError
+from feature_repo.offline_store.sql import columns, quoted, quoted_table
 from feature_repo.offline_store.warehouse import open_warehouse
 
 
@@ -22,13 +24,20 @@ class WarehouseSource(DataSource):
         *,
         name: str,
         table: str,
+        computed: dict[str, str] | None = None,
+        only: list[str] | None = None,
         timestamp_field: str = "event_timestamp",
         created_timestamp_column: str = "",
         description: str = "",
         tags: dict[str, str] | None = None,
         owner: str = "cinefeast",
     ) -> None:
-        """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts."""
+        """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts.
+
+        `computed` maps features that the table does not hold to the SQL that makes them of its columns, each column
+        in braces. It is computed for the rows that are asked for, and for no others. `only`: the columns that belong to
+        the source, and so to what is pushed to it; all of them if None.
+        """
         super().__init__(
             name=name,
             timestamp_field=timestamp_field,
@@ -38,10 +47,23 @@ class WarehouseSource(DataSource):
             owner=owner,
         )
         self.table = table
+        self.computed = computed or {}
+        self.only = only
 
     def options(self) -> dict[str, Any]:
         """What the registry keeps of this source beside Feast's own fields."""
-        return {"table": self.table}
+        return {"table": self.table, "computed": self.computed, "only": self.only}
+
+    def columns_of(self, feature: str) -> list[str]:
+        """The table's columns that a feature is made of."""
+        template = self.computed.get(feature)
+        return [feature] if template is None else sorted({name for _, name, *_ in Formatter().parse(template) if name})
+
+    def feature_sql(self, feature: str, column: Callable[[str], str]) -> str:
+        """The SQL of a feature, given that of the table's columns."""
+        if feature not in self.computed:
+            return column(feature)
+        return self.computed[feature].format(**{name: column(name) for name in self.columns_of(feature)})
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and super().__eq__(other) and self.options() == other.options()  # type: ignore[attr-defined]
@@ -55,16 +77,22 @@ class WarehouseSource(DataSource):
 
     @classmethod
     def from_proto(cls, data_source: DataSourceProto) -> Self:
-        """Read a source back from the registry."""
-        return cls(
-            name=data_source.name,
-            timestamp_field=data_source.timestamp_field,
-            created_timestamp_column=data_source.created_timestamp_column,
-            description=data_source.description,
-            tags=dict(data_source.tags),
-            owner=data_source.owner,
-            **json.loads(data_source.custom_options.configuration),
-        )
+        """Read a source back from the registry; CineFeastError where it was written by a newer version of this code."""
+        try:
+            return cls(
+                name=data_source.name,
+                timestamp_field=data_source.timestamp_field,
+                created_timestamp_column=data_source.created_timestamp_column,
+                description=data_source.description,
+                tags=dict(data_source.tags),
+                owner=data_source.owner,
+                **json.loads(data_source.custom_options.configuration),
+            )
+        except TypeError as error:  # a field that the constructor lacks
+            raise CineFeastError(
+                f"the registry's source {data_source.name} is not one this code knows: {error}",
+                "update the code, or cd feature_repo && feast apply",
+            ) from error
 
     def _to_proto_impl(self) -> DataSourceProto:
         return DataSourceProto(
@@ -91,7 +119,10 @@ class WarehouseSource(DataSource):
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[tuple[str, str]]:
         """Column names and Arrow types."""
         with open_warehouse(config.offline_store.warehouse) as connection:
-            schema = connection.sql(f"select * from {self.get_table_query_string()} limit 0").to_arrow_table().schema
+            wanted = columns(self.only) if self.only else "*"
+            schema = (
+                connection.sql(f"select {wanted} from {self.get_table_query_string()} limit 0").to_arrow_table().schema
+            )
         return [(field.name, str(field.type)) for field in schema]
 
     @staticmethod
@@ -103,17 +134,36 @@ class WarehouseSource(DataSource):
 class WindowSource(WarehouseSource):
     """The last events of each user before a moment, sliced out of one array a user.
 
-    `table` tells the position of each key and moment in the arrays of `history`, which has one row a key; `columns`
-    maps feature names to those arrays. `window` is how many events a feature holds, None for all of them.
-    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
+    The column `position` of `table` tells how much of the arrays of `history` was there at each key and moment;
+    `history` has one row a key, and `columns` maps feature names to its arrays. `window` is how many events a feature
+    holds, None for all of them. Storing the arrays once and slicing them is what makes windows affordable: an array an
+    event is not.
     """
 
-    def __init__(self, *, history: str, columns: dict[str, str], window: int | None, **fields: Any) -> None:
+    def __init__(
+        self,
+        *,
+        history: str,
+        columns: dict[str, str],
+        window: int | None,
+        position: str,
+        **fields: Any,
+    ) -> None:
         super().__init__(**fields)
         self.history = history
         self.columns = columns
         self.window = window
+        self.position = position
 
     def options(self) -> dict[str, Any]:
-        """As WarehouseSource.options, with the arrays and the window."""
-        return {**super().options(), "history": self.history, "columns": self.columns, "window": self.window}
+        """As WarehouseSource.options, with the arrays, the window and the position."""
+        own = {name: getattr(self, name) for name in ("history", "columns", "window", "position")}
+        return {**super().options(), **own}
+
+    def slice(self, feature: str, position: str, history: str) -> str:
+        """The SQL of a feature, given that of the position and the alias of the joined history.
+
+        Null where the position is null.
+        """
+        first = "1" if self.window is None else f"greatest({position} - {self.window - 1}, 1)"
+        return f"{history}.{quoted(self.columns[feature])}[{first}:{position}]"

@@ -1,4 +1,4 @@
-"""SQL text for DuckDB, with every name quoted."""
+"""SQL text for DuckDB, with every name and every value quoted."""
 
 from collections.abc import Iterable
 
@@ -16,3 +16,8 @@ def quoted_table(name: str) -> str:
 def columns(names: Iterable[str], table: str = "") -> str:
     """The names, quoted and separated by commas, each from `table` if one is given."""
     return ", ".join(f"{table}.{quoted(name)}" if table else quoted(name) for name in names)
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string: it's becomes 'it''s'."""
+    return "'" + text.replace("'", "''") + "'"

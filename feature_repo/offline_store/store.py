@@ -1,40 +1,48 @@
 """The offline store itself: what Feast 0.67 calls (feast.infra.offline_stores.offline_store.OfflineStore)."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from feast import FeatureView
 from feast.data_source import DataSource
-from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
-from feast.infra.offline_stores.offline_utils import (
-    assert_expected_columns_in_entity_df,
-    infer_event_timestamp_from_entity_df,
-)
+from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import field_validator
 
 from dbt_project.errors import CineFeastError
-from dbt_project.workspace import VARIABLE
-from feature_repo.offline_store.point_in_time import ViewQuery, load_entities, payload, point_in_time_sql
-from feature_repo.offline_store.source import WarehouseSource, WindowSource
-from feature_repo.offline_store.sql import columns, quoted, quoted_table
-from feature_repo.offline_store.warehouse import open_warehouse
+from dbt_project.workspace import VARIABLE, workspace
+from feature_repo.offline_store import landing
+from feature_repo.offline_store.entity_frame import EntityFrame, EntityRows, check_names, timestamp_column
+from feature_repo.offline_store.job import WarehouseRetrievalJob
+from feature_repo.offline_store.point_in_time import ViewQuery
+from feature_repo.offline_store.pull import rows_sql
+from feature_repo.offline_store.query import PointInTimeQuery, SqlQuery
+from feature_repo.offline_store.source import WarehouseSource
+from feature_repo.offline_store.storage import LogDestination
+from feature_repo.offline_store.warehouse import MEMORY_LIMIT, open_warehouse
 
 
 class WarehouseOfflineStoreConfig(FeastConfigBaseModel):
     """The `offline_store` section of feature_store.yaml."""
 
     type: Literal["feature_repo.offline_store.store.WarehouseOfflineStore"]
-    """This class."""
+    """This store."""
 
     warehouse: str
     """The DuckDB file that dbt published."""
+
+    memory_limit: str = MEMORY_LIMIT
+    """What DuckDB may hold in memory for one query, as it writes sizes (8GB); the rest spills beside the warehouse.
+    A result in Arrow comes on top."""
 
     @field_validator("warehouse")
     @classmethod
@@ -44,40 +52,9 @@ class WarehouseOfflineStoreConfig(FeastConfigBaseModel):
             raise CineFeastError(f"{VARIABLE} is not set", f'export {VARIABLE}="$PWD/workspace" (in the repository)')
         return path
 
-
-class WarehouseRetrievalJob(RetrievalJob):
-    """A query that runs when its result is asked for."""
-
-    def __init__(
-        self,
-        run: Callable[[], pa.Table],
-        *,
-        full_feature_names: bool = False,
-        on_demand_feature_views: list[OnDemandFeatureView] | None = None,
-        metadata: RetrievalMetadata | None = None,
-    ) -> None:
-        self._run = run
-        self._full_feature_names = full_feature_names
-        self._on_demand_feature_views = on_demand_feature_views or []
-        self._metadata = metadata
-
-    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        return self._run()
-
-    @property
-    def full_feature_names(self) -> bool:
-        """Whether features are named view__feature."""
-        return self._full_feature_names
-
-    @property
-    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """Views that Feast computes from the result."""
-        return self._on_demand_feature_views
-
-    @property
-    def metadata(self) -> RetrievalMetadata | None:
-        """Which features and keys the result holds."""
-        return self._metadata
+    def opened(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection to the warehouse."""
+        return open_warehouse(self.warehouse, self.memory_limit)
 
 
 class WarehouseOfflineStore(OfflineStore):
@@ -88,42 +65,36 @@ class WarehouseOfflineStore(OfflineStore):
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
-        entity_df: pd.DataFrame | str,
+        entity_df: EntityRows | None,
         registry: BaseRegistry,
         project: str,
         full_feature_names: bool = False,
-    ) -> RetrievalJob:
+        **range_: datetime,
+    ) -> WarehouseRetrievalJob:
         """For each row of `entity_df`, the features that were known at its event_timestamp, in the frame's order.
 
-        `entity_df` is a pandas frame or an SQL query over the warehouse. A key that is unknown, null, or has no row
-        yet gives nulls. Timestamps without an offset are UTC. Raises CineFeastError where a column of the frame is
-        named like a feature.
+        `entity_df` is a pandas frame, an Arrow table or reader, or an SQL query over the warehouse. A key that is
+        unknown, null, or has no row yet gives nulls. Timestamps without an offset are UTC. Raises CineFeastError where
+        the frame lacks its timestamp or a key, or has a column named like a feature.
         """
+        if entity_df is None:
+            raise CineFeastError("no entity frame: a range of time alone is not supported", "give entity_df")
         views = [_view_query(view, feature_refs, full_feature_names) for view in feature_views]
-        schema = _entity_schema(config, entity_df)
-        timestamp = infer_event_timestamp_from_entity_df(schema)
-        keys = {column for view in views for column in view.keys.values()}
-        assert_expected_columns_in_entity_df(schema, keys, timestamp)
-        clash = set(schema) & {name for view in views for name in view.features.values()}
-        if clash:
-            raise CineFeastError(
-                f"entity frame has a column named like a feature: {', '.join(sorted(clash))}",
-                "rename the column, or ask for full_feature_names=True",
-            )
-
-        def run() -> pa.Table:
-            with open_warehouse(config.offline_store.warehouse) as connection:
-                if not isinstance(entity_df, str):
-                    connection.register("frame", pa.Table.from_pandas(entity_df, preserve_index=False))
-                relation = entity_df if isinstance(entity_df, str) else "select * from frame"
-                load_entities(connection, relation, timestamp)
-                return connection.sql(point_in_time_sql(connection, list(schema), views)).to_arrow_table()
-
+        frame = EntityFrame(entity_df)
+        store = config.offline_store
+        with store.opened() as connection:
+            types = frame.types(connection)
+        timestamp = timestamp_column(types)
+        check_names(types, [name for view in views for name in view.features.values()])
+        for view in views:
+            for key in view.keys.values():
+                if key not in types:
+                    raise CineFeastError(f"entity frame has no column {key}, the key of {view.name}", f"add {key}")
         return WarehouseRetrievalJob(
-            run,
+            PointInTimeQuery(store, frame, views),
             full_feature_names=full_feature_names,
             on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
-            metadata=RetrievalMetadata(features=feature_refs, keys=sorted(set(schema) - {timestamp})),
+            metadata=FrameMetadata(feature_refs, sorted(set(types) - {timestamp}), store, frame),
         )
 
     @staticmethod
@@ -136,16 +107,10 @@ class WarehouseOfflineStore(OfflineStore):
         created_timestamp_column: str | None,
         start_date: datetime,
         end_date: datetime,
-    ) -> RetrievalJob:
+    ) -> WarehouseRetrievalJob:
         """The latest row a key within the range, both ends included: what materialize writes online."""
-        order = [f"{quoted(timestamp_field)} desc"]
-        if created_timestamp_column:
-            order.append(f"{quoted(created_timestamp_column)} desc nulls last")
-        latest = f"qualify row_number() over (partition by {columns(join_key_columns)} order by {', '.join(order)}) = 1"
-        return _pull(
-            config, data_source, join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column,
-            start_date, end_date, latest,
-        )  # fmt: skip
+        sql = rows_sql(data_source, join_key_columns, feature_name_columns, start_date, end_date, is_latest=True)
+        return WarehouseRetrievalJob(SqlQuery(config.offline_store, sql))
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -157,12 +122,71 @@ class WarehouseOfflineStore(OfflineStore):
         created_timestamp_column: str | None = None,
         start_date: datetime | None = None,
         end_date: datetime | None = None,
-    ) -> RetrievalJob:
-        """Every row within the range, both ends included."""
-        return _pull(
-            config, data_source, join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column,
-            start_date, end_date, "",
-        )  # fmt: skip
+    ) -> WarehouseRetrievalJob:
+        """Every row within the range, both ends included; of a saved dataset every row there is."""
+        sql = rows_sql(data_source, join_key_columns, feature_name_columns, start_date, end_date, is_latest=False)
+        return WarehouseRetrievalJob(SqlQuery(config.offline_store, sql))
+
+    @staticmethod
+    def offline_write_batch(
+        config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
+    ) -> None:
+        """Land events of a view for the next dbt build: one parquet file in the workspace's raw/events/<view>.
+
+        Raises CineFeastError where the columns are not the view's keys, features and timestamps, or a key or a
+        timestamp is null.
+        """
+        schema = landing.event_schema(feature_view)
+        required = [*feature_view.join_keys, feature_view.batch_source.timestamp_field]
+        events = landing.fitted(table, schema, f"events of {feature_view.name}", required)
+        landing.land(events, workspace().events, feature_view.name)
+        if progress:
+            progress(events.num_rows)
+
+    @staticmethod
+    def write_logged_features(
+        config: RepoConfig,
+        data: pa.Table | Path,
+        source: LoggingSource,
+        logging_config: LoggingConfig,
+        registry: BaseRegistry,
+    ) -> None:
+        """Add served features, a table or a folder of parquet files, to the logs of their service."""
+        destination = logging_config.destination
+        if not isinstance(destination, LogDestination):
+            raise CineFeastError(
+                f"features are logged to a {type(destination).__name__}", "give the service a LogDestination"
+            )
+        table = pq.read_table(data) if isinstance(data, Path) else data
+        schema = source.get_schema(registry)
+        logs = landing.fitted(table, schema, f"logs of {destination.service}", [source.get_log_timestamp_column()])
+        landing.land(logs, workspace().logs, destination.service)
+
+
+class FrameMetadata(RetrievalMetadata):
+    """Which features and keys a result holds, and the range of its moments, found when asked for."""
+
+    def __init__(
+        self, features: list[str], keys: list[str], store: WarehouseOfflineStoreConfig, frame: EntityFrame
+    ) -> None:
+        self.features = features
+        self.keys = keys
+        self._store = store
+        self._frame = frame
+
+    def _bounds(self) -> tuple[datetime, datetime]:
+        with self._store.opened() as connection:
+            return self._frame.bounds(connection)
+
+    @property
+    def min_event_timestamp(self) -> datetime:
+        """The first moment, naive UTC."""
+        return self._bounds()[0]
+
+    @property
+    def max_event_timestamp(self) -> datetime:
+        """The last moment, naive UTC."""
+        return self._bounds()[1]
 
 
 def _view_query(view: FeatureView, feature_refs: list[str], full_feature_names: bool) -> ViewQuery:
@@ -174,63 +198,10 @@ def _view_query(view: FeatureView, feature_refs: list[str], full_feature_names: 
         )
     prefix = view.projection.name_to_use()
     asked = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == prefix]
-    join_keys = [column.name for column in view.entity_columns]
     return ViewQuery(
+        name=view.name,
         source=source,
-        keys=view.projection.join_key_map or {key: key for key in join_keys},
+        keys=view.projection.join_key_map or {column.name: column.name for column in view.entity_columns},
         features={name: f"{prefix}__{name}" if full_feature_names else name for name in asked},
         ttl=view.ttl,
     )
-
-
-def _entity_schema(config: RepoConfig, entity_df: pd.DataFrame | str) -> dict[str, Any]:
-    """Column names and pandas types of the entity frame, without running its query."""
-    if not isinstance(entity_df, str):
-        return dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
-    with open_warehouse(config.offline_store.warehouse) as connection:
-        try:
-            empty = connection.sql(f"select * from ({entity_df}) limit 0").df()
-        except duckdb.Error as error:
-            raise CineFeastError(f"the entity query fails: {error}", "correct the query") from error
-    return dict(zip(empty.columns, empty.dtypes, strict=True))
-
-
-def _pull(
-    config: RepoConfig,
-    source: DataSource,
-    join_keys: list[str],
-    features: list[str],
-    timestamp_field: str,
-    created_timestamp_column: str | None,
-    start_date: datetime | None,
-    end_date: datetime | None,
-    qualify: str,
-) -> RetrievalJob:
-    assert isinstance(source, WarehouseSource)
-    within = [
-        f"{quoted(timestamp_field)} {comparison} timestamp '{_naive_utc(moment).isoformat(sep=' ')}'"
-        for comparison, moment in ((">=", start_date), ("<=", end_date))
-        if moment is not None
-    ]
-    view = ViewQuery(source, {key: key for key in join_keys}, {name: name for name in features}, None)
-    stamps = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
-    selected = ", ".join([columns(join_keys, "t"), *payload(view, "t", "a"), columns(stamps, "t")])
-    history = ""
-    if isinstance(source, WindowSource):
-        on_key = " and ".join(f"a.{quoted(key)} = t.{quoted(key)}" for key in join_keys)
-        history = f" left join {quoted_table(source.history)} as a on {on_key}"
-    query = (
-        f"with hits as (select rowid as hit from {quoted_table(source.table)} "
-        f"where {' and '.join(within) or 'true'} {qualify}) "
-        f"select {selected} from hits join {quoted_table(source.table)} as t on t.rowid = hits.hit{history}"
-    )
-
-    def run() -> pa.Table:
-        with open_warehouse(config.offline_store.warehouse) as connection:
-            return connection.sql(query).to_arrow_table()
-
-    return WarehouseRetrievalJob(run)
-
-
-def _naive_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

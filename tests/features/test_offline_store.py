@@ -1,111 +1,57 @@
 """The offline store against stock Feast's DuckDB store on the same small data, and where stock has no answer."""
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from dbt_project.errors import CineFeastError
+from tests.features.conftest import START, WEIRD
 
-START = datetime(2020, 1, 1)
-WEIRD = 'x"; drop table t; --'  # a feature whose name is SQL
-
-
-def make_table(seed: int) -> pd.DataFrame:
-    """200 rows of 8 keys on 40 seconds: many ties, told apart by their created timestamps."""
-    rng = random.Random(seed)
-    return pd.DataFrame(
-        {
-            "user_id": [rng.randrange(8) for _ in range(200)],
-            "event_timestamp": [START + timedelta(seconds=rng.randrange(40)) for _ in range(200)],
-            "created": [START + timedelta(microseconds=n) for n in rng.sample(range(10_000), 200)],
-            "value": [rng.choice([None, rng.random()]) for _ in range(200)],
-            "items": [[rng.randrange(9) for _ in range(rng.randrange(1, 4))] for _ in range(200)],
-            WEIRD: [rng.randrange(100) for _ in range(200)],
-        }
-    )
+OF_EVENTS = ("value", "items", "word", WEIRD)
+FEATURES = [
+    *(f"{view}:{name}" for view in ("plain", "short") for name in OF_EVENTS),
+    "person:name",
+    "guest:name",
+    "rated:rating",
+]
 
 
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Two feature stores over the same table: ours over a DuckDB file, stock Feast's over parquet."""
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-    from feast.types import Array, Float64, Int64
-
-    from feature_repo.offline_store.source import WarehouseSource
-
-    root = tmp_path_factory.mktemp("stores")
-    table = make_table(7)
-    table.to_parquet(root / "t.parquet")
-    with duckdb.connect(str(root / "warehouse.duckdb")) as connection:
-        connection.execute("create schema features")
-        connection.execute(f"create table features.t as select * from '{root / 't.parquet'}'")
-    common = {"project": "p", "provider": "local", "entity_key_serialization_version": 3}
-    configs = {
-        "ours": {
-            "type": "feature_repo.offline_store.store.WarehouseOfflineStore",
-            "warehouse": str(root / "warehouse.duckdb"),
-        },
-        "stock": {"type": "duckdb"},
-    }
-    sources = {
-        "ours": WarehouseSource(name="t", table="features.t", created_timestamp_column="created"),
-        "stock": FileSource(
-            name="t",
-            path=str(root / "t.parquet"),
-            timestamp_field="event_timestamp",
-            created_timestamp_column="created",
-        ),
-    }
-    user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
-    made = {}
-    for name, offline in configs.items():
-        store = FeatureStore(
-            config=RepoConfig(
-                **common,
-                registry=str(root / f"{name}.db"),
-                offline_store=offline,
-                online_store={"type": "sqlite", "path": str(root / f"{name}_online.db")},
-            )
-        )
-        schema = [
-            Field(name="user_id", dtype=Int64),
-            Field(name="value", dtype=Float64),
-            Field(name="items", dtype=Array(Int64)),
-            Field(name=WEIRD, dtype=Int64),
-        ]
-        views = [
-            FeatureView(name="plain", entities=[user], schema=schema, source=sources[name]),
-            FeatureView(name="short", entities=[user], schema=schema, source=sources[name], ttl=timedelta(seconds=3)),
-        ]
-        store.apply([user, *views])
-        made[name] = store
-    return made
-
-
-FEATURES = [f"{view}:{name}" for view in ("plain", "short") for name in ("value", "items", WEIRD)]
-
-
-def ask(store: Any, frame: Any, **options: Any) -> list[tuple]:
-    result = store.get_historical_features(frame, FEATURES, full_feature_names=True, **options).to_df()
-    columns = sorted(column for column in result.columns if column not in ("event_timestamp",))
-    return sorted((tuple(plain(value) for value in row) for row in result[columns].itertuples(index=False)), key=repr)
+def rows_of(table: pa.Table) -> list[tuple]:
+    """The rows, sorted, their columns by name, without their timestamp."""
+    columns = sorted(name for name in table.column_names if name != "event_timestamp")
+    rows = table.select(columns).to_pandas().itertuples(index=False)
+    return sorted((tuple(plain(value) for value in row) for row in rows), key=repr)
 
 
 def plain(value: Any) -> Any:
     """Lists as tuples, every kind of missing as None, numbers as floats: stores differ in these alone."""
-    if hasattr(value, "__len__") and not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "__len__"):
         return tuple(value)
     return None if pd.isna(value) else float(value)
 
 
+def ask(store: Any, frame: Any, features: Any = FEATURES) -> list[tuple]:
+    return rows_of(store.get_historical_features(frame, features, full_feature_names=True).to_arrow())
+
+
 def frame_of(moments: list[Any], keys: list[Any] | None = None) -> pd.DataFrame:
-    keys = keys or [number % 10 for number in range(len(moments))]  # 8 and 9 are unknown to the table
-    return pd.DataFrame({"user_id": keys, "event_timestamp": moments, "label": range(len(moments))})
+    count = len(moments)
+    return pd.DataFrame(
+        {
+            "user_id": keys or [number % 10 for number in range(count)],  # 8 and 9 are unknown to the tables
+            "movie_id": [number % 4 for number in range(count)],
+            "event_timestamp": moments,
+            "label": range(count),
+        }
+    )
 
 
 def moments(count: int = 120) -> list[datetime]:
@@ -122,12 +68,21 @@ def moments(count: int = 120) -> list[datetime]:
         pytest.param(lambda column: column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"), id="text"),
     ],
 )
-def test_agrees_with_stock(stores: dict[str, Any], convert: Any) -> None:
-    """Ties by created timestamp, ttl, duplicate rows, unknown keys, moments before the first row, lists, nulls."""
+def test_agrees_with_stock(stores: dict[str, Any], convert: Callable[[pd.Series], pd.Series]) -> None:
+    """Ties by created timestamp, ttl, duplicate rows, unknown keys, moments before the first row, lists, nulls, one
+    feature name in two views, keys of two columns, tables with one row a key."""
     frame = frame_of(moments())
     frame = pd.concat([frame, frame.head(20)], ignore_index=True)
     frame["event_timestamp"] = convert(frame["event_timestamp"])
     assert ask(stores["ours"], frame) == ask(stores["stock"], frame)
+
+
+def test_agrees_with_stock_on_renamed_keys(stores: dict[str, Any]) -> None:
+    """One table read by two keys of the frame."""
+    frame = frame_of(moments()).assign(friend_id=[number * 7 % 10 for number in range(120)])
+    frame["event_timestamp"] = frame["event_timestamp"].dt.tz_localize(UTC)
+    found = {name: ask(store, frame, store.get_feature_service("friends")) for name, store in stores.items()}
+    assert found["ours"] == found["stock"]
 
 
 def test_naive_timestamps_are_utc(stores: dict[str, Any]) -> None:
@@ -136,26 +91,68 @@ def test_naive_timestamps_are_utc(stores: dict[str, Any]) -> None:
     assert ask(stores["ours"], naive) == ask(stores["ours"], aware)
 
 
+@pytest.mark.parametrize("tz", [None, "UTC"])
+def test_a_nanosecond_before_a_row_does_not_see_it(stores: dict[str, Any], tz: str | None) -> None:
+    """Microseconds are cut off towards the past on either side of 1970."""
+    from feature_repo.offline_store.entity_frame import microseconds
+
+    for moment in ("1969-12-31T23:59:59.999999999", "2020-01-01T00:00:00.000000999"):
+        column = pa.array([pd.Timestamp(moment).value], pa.int64()).cast(pa.timestamp("ns", tz))
+        cut = microseconds(pa.table({"event_timestamp": column}))["event_timestamp"][0].value
+        assert cut == pd.Timestamp(moment).value // 1000
+    frame = f"select 1 as user_id, make_timestamp_ns({-1}) as event_timestamp"
+    result = stores["ours"].get_historical_features(frame, ["plain:value"])
+    assert result.metadata.max_event_timestamp == datetime(1969, 12, 31, 23, 59, 59, 999999)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pytest.param(lambda frame: pa.Table.from_pandas(frame), id="table"),
+        pytest.param(lambda frame: pa.Table.from_pandas(frame).to_reader(max_chunksize=7), id="reader"),
+    ],
+)
+def test_arrow_frames_give_what_pandas_frames_give(stores: dict[str, Any], convert: Callable) -> None:
+    frame = frame_of(moments())
+    frame["event_timestamp"] = frame["event_timestamp"].dt.tz_localize(UTC)
+    given = convert(frame)
+    by_pandas = stores["ours"].get_historical_features(frame, FEATURES, full_feature_names=True)
+    by_arrow = stores["ours"].get_historical_features(given, FEATURES, full_feature_names=True)
+    assert by_arrow.to_arrow() == by_pandas.to_arrow()
+    assert by_arrow.to_arrow() == by_pandas.to_arrow()  # a job runs as often as it is asked
+    assert by_arrow.metadata.max_event_timestamp == by_pandas.metadata.max_event_timestamp
+
+
+def test_a_query_and_a_frame_give_the_same_rows_in_order(stores: dict[str, Any]) -> None:
+    query = "select n % 10 as user_id, timestamp '2020-01-01' + to_seconds(n) as event_timestamp from range(45) t(n); "
+    frame = frame_of([START + timedelta(seconds=n) for n in range(45)])[["user_id", "event_timestamp"]]
+    by_query = stores["ours"].get_historical_features(query + "", ["plain:items", "person:name"]).to_arrow()
+    by_frame = stores["ours"].get_historical_features(frame, ["plain:items", "person:name"]).to_arrow()
+    assert by_query.drop_columns("event_timestamp") == by_frame.drop_columns("event_timestamp")
+    assert by_query["user_id"].to_pylist() == frame["user_id"].tolist()
+
+
+def test_a_query_may_end_in_a_comment(stores: dict[str, Any]) -> None:
+    query = "select 1 as user_id, timestamp '2021-01-01' as event_timestamp -- everyone"
+    assert stores["ours"].get_historical_features(query, ["plain:items"]).to_arrow().num_rows == 1
+
+
 def test_latest_and_all_agree_with_stock(stores: dict[str, Any]) -> None:
     """What materialize pulls: the latest row a key within a range, both ends included."""
-    end = (START + timedelta(seconds=25)).replace(tzinfo=UTC)
-    start = (START + timedelta(seconds=5)).replace(tzinfo=UTC)
 
     def pull(name: str, method: str) -> list[tuple]:
         store = stores[name]
-        provider = store._get_provider()
-        job = getattr(provider.offline_store, method)(
+        job = getattr(store._get_provider().offline_store, method)(
             config=store.config,
             data_source=store.get_feature_view("plain").batch_source,
             join_key_columns=["user_id"],
-            feature_name_columns=["value", "items", WEIRD],
+            feature_name_columns=list(OF_EVENTS),
             timestamp_field="event_timestamp",
             created_timestamp_column="created",
-            start_date=start,
-            end_date=end,
+            start_date=(START + timedelta(seconds=5)).replace(tzinfo=UTC),
+            end_date=(START + timedelta(seconds=25)).replace(tzinfo=UTC),
         )
-        rows = job.to_arrow().select(["user_id", "value", "items", WEIRD]).to_pandas()
-        return sorted((tuple(plain(value) for value in row) for row in rows.itertuples(index=False)), key=repr)
+        return rows_of(job.to_arrow().select(["user_id", *OF_EVENTS]))
 
     for method in ("pull_latest_from_table_or_query", "pull_all_from_table_or_query"):
         assert pull("ours", method) == pull("stock", method)
@@ -164,46 +161,39 @@ def test_latest_and_all_agree_with_stock(stores: dict[str, Any]) -> None:
 
 def test_null_keys_get_nulls_and_keep_their_row(stores: dict[str, Any]) -> None:
     frame = frame_of([START + timedelta(seconds=60)] * 2, keys=[None, 1])
-    result = stores["ours"].get_historical_features(frame, ["plain:items"]).to_df()
+    result = stores["ours"].get_historical_features(frame, ["plain:items", "person:name"]).to_df()
     assert result["label"].tolist() == [0, 1]
-    assert result["items"].isna().tolist() == [True, False]
+    assert result["items"].isna().tolist() == result["name"].isna().tolist() == [True, False]
+
+
+def test_a_null_moment_gets_nulls_and_keeps_its_row(stores: dict[str, Any]) -> None:
+    frame = frame_of([pd.NaT, START + timedelta(seconds=60)], keys=[1, 1])
+    result = stores["ours"].get_historical_features(frame, ["plain:items", "person:name"]).to_df()
+    assert result["label"].tolist() == [0, 1]
+    assert result["items"].isna().tolist() == result["name"].isna().tolist() == [True, False]
 
 
 def test_an_empty_frame_gives_an_empty_result(stores: dict[str, Any]) -> None:
-    empty = frame_of([START]).head(0)
-    result = stores["ours"].get_historical_features(empty, ["plain:items"]).to_df()
-    assert len(result) == 0
-    assert list(result.columns) == ["user_id", "event_timestamp", "label", "items"]
+    for empty in (frame_of([START]).head(0), pd.DataFrame(columns=["user_id", "event_timestamp"])):
+        result = stores["ours"].get_historical_features(empty, ["plain:items", "person:name"])
+        assert len(result.to_df()) == 0
+        assert list(result.to_df().columns) == [*empty.columns, "items", "name"]
+        assert result.metadata.min_event_timestamp == datetime(1970, 1, 1)
 
 
-def test_a_query_and_a_frame_give_the_same_rows_in_order(stores: dict[str, Any]) -> None:
-    query = "select n % 10 as user_id, timestamp '2020-01-01' + to_seconds(n) as event_timestamp from range(45) t(n)"
-    frame = frame_of([START + timedelta(seconds=n) for n in range(45)]).drop(columns="label")
-    by_query = stores["ours"].get_historical_features(query, ["plain:items"]).to_df()
-    by_frame = stores["ours"].get_historical_features(frame, ["plain:items"]).to_df()
-    assert [*map(plain, by_query["items"].map(lambda v: () if v is None else v))] == [
-        *map(plain, by_frame["items"].map(lambda v: () if v is None else v))
-    ]
-    assert by_query["user_id"].tolist() == frame["user_id"].tolist()
+def test_a_setting_says_what_it_is_for() -> None:
+    """Each field of the yaml's offline_store section has a docstring below it."""
+    import ast
+    import inspect
 
+    from feature_repo.offline_store.store import WarehouseOfflineStoreConfig
 
-def test_a_frame_column_named_like_a_feature_is_refused(stores: dict[str, Any]) -> None:
-    frame = frame_of([START]).rename(columns={"label": "value"})
-    with pytest.raises(CineFeastError, match="column named like a feature: value"):
-        stores["ours"].get_historical_features(frame, ["plain:value"])
-
-
-def test_a_query_that_fails_is_told_in_one_error(stores: dict[str, Any]) -> None:
-    with pytest.raises(CineFeastError, match="the entity query fails"):
-        stores["ours"].get_historical_features("select * from nowhere", ["plain:value"])
-
-
-def test_no_warehouse_says_what_to_run(tmp_path: Path) -> None:
-    from feature_repo.offline_store.warehouse import open_warehouse
-
-    with pytest.raises(CineFeastError, match="next: cd dbt_project && dbt build"), open_warehouse(str(tmp_path / "x")):
-        pass
-    broken = tmp_path / "broken.duckdb"
-    broken.write_bytes(b"not a database")
-    with pytest.raises(CineFeastError, match="cannot be read"), open_warehouse(str(broken)):
-        pass
+    body = ast.parse(inspect.getsource(WarehouseOfflineStoreConfig)).body[0].body  # type: ignore[attr-defined]
+    described = {
+        field.target.id
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    assert described == set(WarehouseOfflineStoreConfig.model_fields)
+    documented = (Path(__file__).parents[2] / "docs" / "features.md").read_text()
+    assert [name for name in described if f"`{name}`" not in documented] == []

@@ -1,22 +1,23 @@
 """Nothing leaks, and what training saw is what serving reads."""
 
-import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.commands import FOREVER, REPOSITORY, run
+from tests.commands import FOREVER, REPOSITORY, materialize, run
 from tests.conftest import Built
-from tests.features.oracle import movie_features, user_features
-
-SERVICES = ("interactions_v1", "catalogue_v1", "seen_v1", "recall_two_tower_v1", "rank_dcn_v1")
+from tests.features.film_facts import film_facts
+from tests.features.online import compare_online_with_history
+from tests.features.oracle import accepted, movie_features, same, user_features
+from tests.serving.servers import RedisServer
 
 
 @pytest.fixture
@@ -26,73 +27,49 @@ def store(in_workspace: Built) -> Any:
     return load_store()
 
 
-def service_columns(store: Any, name: str) -> set[str]:
-    return {
-        feature.name
-        for projection in store.get_feature_service(name).feature_view_projections
-        for feature in projection.features
-    }
-
-
-def test_every_label_sees_exactly_what_was_before_it(store: Any, in_workspace: Built) -> None:
-    """All labels of the data set, ties in one second and first events included, against the oracle."""
-    ratings = in_workspace.data.ratings
-    labels = "select user_id, movie_id, event_timestamp from training.lbl_ratings"
-    users = store.get_historical_features(labels, store.get_feature_service("rank_dcn_v1")).to_arrow().to_pylist()
-    seen = store.get_historical_features(labels, store.get_feature_service("seen_v1")).to_arrow().to_pylist()
-    assert len(users) == len(seen) == len(ratings)
-    for row, history in zip(users, seen, strict=True):
+def test_labels_of_the_whole_chain_see_exactly_what_was_before_them(store: Any, in_workspace: Built) -> None:
+    """From the archive on, through `dbt build`, against the oracle; test_no_leak has harder ratings."""
+    films = film_facts(in_workspace.data)
+    genres = {film: facts.genres for film, facts in films.items()}
+    ratings = accepted(in_workspace.data.ratings)
+    labels = "select user_id, movie_id, event_timestamp from training.lbl_ratings where rating_id % 13 = 0"
+    features = [f"{v.name}:{f.name}" for v in store.list_batch_feature_views() for f in v.features]
+    wanted = [
+        name
+        for name in features
+        if name.split(":")[0] in ("user_state", "user_history", "movie_state", "movie_influence")
+    ]
+    rows = store.get_historical_features(labels, wanted).to_arrow().to_pylist()
+    assert len(rows) > 250
+    for row in rows:
         at = pd.Timestamp(row["event_timestamp"], tz="UTC").timestamp()
-        row["user_seen_movie_ids"] = history["user_seen_movie_ids"]
-        known = user_features(ratings, row["user_id"], at, window=50)
-        film = movie_features(ratings, row["movie_id"], at)
-        expected = dataclasses.asdict(film)
-        if known is None:
-            assert row["user_count_ratings"] is None
-            assert row["user_recent_movie_ids"] is None
-        else:
-            expected |= dataclasses.asdict(known)
-        for name, value in expected.items():
-            want = pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value
-            assert row[name] == want, (name, row["user_id"], row["movie_id"], at)
+        expected = user_features(ratings, row["user_id"], at, genres) | movie_features(
+            ratings, row["movie_id"], at, films
+        )
+        wrong = {name: value for name, value in expected.items() if name in row and not same(row[name], value)}
+        assert not wrong, (row["user_id"], row["movie_id"], at)
 
 
-def test_online_equals_historical_at_that_moment(store: Any, in_workspace: Built) -> None:
-    """Every feature of every service, for every user and film: zero mismatches, lists and nulls included."""
-    data = in_workspace.data
-    users = sorted({user for user, *_ in data.ratings})
-    films = sorted(film.movie_id for film in data.films)
-    now = pd.Timestamp("2029-01-01", tz="UTC")
-    pairs = [(users[number % len(users)], film) for number, film in enumerate(films)]
-    compared = 0
-    for name in SERVICES:
-        service = store.get_feature_service(name)
-        frame = pd.DataFrame(pairs, columns=["user_id", "movie_id"]).assign(event_timestamp=now)
-        if name == "seen_v1":
-            frame = pd.DataFrame({"user_id": users, "event_timestamp": now})
-        if name == "catalogue_v1":
-            frame = frame.drop(columns="user_id")
-        historical = store.get_historical_features(frame, service).to_arrow().to_pylist()
-        keys = [{key: row[key] for key in frame.columns if key != "event_timestamp"} for row in historical]
-        online = store.get_online_features(service, keys).to_dict()
-        for column in service_columns(store, name):
-            for number, row in enumerate(historical):
-                assert same(online[column][number], row[column]), (name, column, keys[number])
-                compared += 1
-    print(f"{compared} values compared, 0 mismatches")
-    assert compared > 1000
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_what_is_online_is_what_history_says(
+    kind: str, in_workspace: Built, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every feature of every view and every service, for every user and film, lists and nulls included."""
+    from feature_repo.store import load_store
 
-
-def same(online: Any, historical: Any) -> bool:
-    if historical is None or online is None:
-        return online is None and (historical is None or historical != historical)
-    if historical != historical:  # a crossed feature that is not known is NaN offline
-        return online != online
-    return online == historical
+    if kind == "redis":
+        copy = shutil.copytree(in_workspace.root, tmp_path / "workspace", symlinks=True)
+        redis_server.flush()
+        materialize(copy, redis=redis_server.address)
+        monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copy))
+        monkeypatch.setenv("REDIS_CONNECTION_STRING", redis_server.address)
+    compared = compare_online_with_history(load_store(), in_workspace.data)
+    print(f"{kind}: {compared:,} values compared, 0 mismatches")
+    assert compared > 10_000
 
 
 def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
-    """Names, types and grains of every view against dbt's manifest."""
+    """Names, types and grains of every view against dbt's manifest; what a source computes has no column there."""
     manifest = json.loads((in_workspace.root / "dbt_target" / "manifest.json").read_text())
     models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
     kinds = {
@@ -102,21 +79,41 @@ def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
     for view in store.list_batch_feature_views():
         source = view.batch_source
         mart = models[view.tags["mart"]]
-        grain = [*view.join_keys, source.timestamp_field] if "event_timestamp" in view.tags["grain"] else view.join_keys
-        if hasattr(source, "columns"):
+        keys = [*view.join_keys, source.timestamp_field]
+        if hasattr(source, "history"):
+            assert models[source.table.split(".")[1]]["columns"][source.position]["data_type"] == "bigint"
             columns = models[source.history.split(".")[1]]["columns"]
-            named = {feature: columns[column] for feature, column in source.columns.items()}
+            found = {feature: kinds[columns[column]["data_type"]] for feature, column in source.columns.items()}
         else:
             assert source.table.split(".")[1] == mart["name"]
-            named = {
-                name: column
+            # a view with one row a key has the key alone as its grain
+            assert grain_of(mart, manifest) in ({*keys}, {*view.join_keys}, {"rating_id"})
+            found = {
+                name: kinds[column["data_type"]]
                 for name, column in mart["columns"].items()
-                if name not in (*view.join_keys, source.timestamp_field)
+                if name in {field.name for field in view.features} and name not in keys
             }
-            assert grain_of(mart, manifest) == set(grain)
-        assert {field.name: str(field.dtype) for field in view.features} == {
-            name: kinds[column["data_type"]] for name, column in named.items()
-        }, view.name
+            computed = {field.name: str(field.dtype) for field in view.features if field.name in source.computed}
+            for feature in source.computed:
+                assert set(source.columns_of(feature)) <= set(mart["columns"])
+            found |= computed
+        assert {field.name: str(field.dtype) for field in view.features} == found, view.name
+
+
+def test_each_model_is_an_exposure_of_the_marts_that_it_reads(store: Any, in_workspace: Built) -> None:
+    manifest = json.loads((in_workspace.root / "dbt_target" / "manifest.json").read_text())
+    exposures = {
+        node["name"]: {parent.split(".")[-1] for parent in node["depends_on"]["nodes"]}
+        for node in manifest["exposures"].values()
+    }
+    expected = {}
+    for file in (REPOSITORY / "models" / "configs").glob("*.toml"):
+        config = tomllib.loads(file.read_text())
+        names = [projection.name for projection in store.get_feature_service(config["service"]).feature_view_projections]
+        sources = [view.batch_source for view in store.list_batch_feature_views() if view.name in names]
+        tables = {table for source in sources for table in (source.table, getattr(source, "history", source.table))}
+        expected[file.stem] = {"lbl_ratings", *(table.split(".")[1] for table in tables)}
+    assert exposures == expected
 
 
 def grain_of(model: dict, manifest: dict) -> set[str]:
@@ -126,13 +123,9 @@ def grain_of(model: dict, manifest: dict) -> set[str]:
             continue
         if node["test_metadata"]["name"] == "unique_combination":
             return set(node["test_metadata"]["kwargs"]["columns"])
-        if node["test_metadata"]["name"] == "unique" and node["column_name"] == model_key(model):
+        if node["test_metadata"]["name"] == "unique" and node["column_name"] == next(iter(model["columns"])):
             return {node["column_name"]}
     raise AssertionError(f"{model['name']} has no primary key test")
-
-
-def model_key(model: dict) -> str:
-    return next(iter(model["columns"]))
 
 
 def test_services_leave_out_what_looks_ahead(store: Any) -> None:

@@ -51,14 +51,6 @@ def on_sqlite(demo: Demo) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A running Redis."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def on_redis(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a server whose online store is Redis, materialized from the same warehouse."""
     root = tmp_path_factory.mktemp("on_redis") / "workspace"

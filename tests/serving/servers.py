@@ -88,6 +88,11 @@ class RedisServer:
         except redis.RedisError:
             return False
 
+    def flush(self) -> None:
+        """Forget all data."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
     def stop(self) -> None:
         """Stop, with the data on disk."""
         if self.is_up():

@@ -1,10 +1,19 @@
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+
 select
-    rating_id,
-    user_id,
-    movie_id,
-    rating,
-    half_stars,
-    rated_at,
-    rated_at::date as rated_on
-from {{ ref('int_ratings_checked') }}
-where reason is null
+    checked.rating_id,
+    checked.user_id,
+    checked.movie_id,
+    checked.rating,
+    checked.half_stars,
+    checked.rated_at,
+    checked.rated_at::date as rated_on
+from {{ ref('int_ratings_checked') }} as checked
+{%- if is_incremental() %}
+anti join {{ this }} as earlier
+    on earlier.user_id = checked.user_id and earlier.movie_id = checked.movie_id and earlier.rated_at = checked.rated_at
+{%- endif %}
+where checked.reason is null and {{ is_new_rating('checked.rating_id') }}
+qualify row_number() over (
+    partition by checked.user_id, checked.movie_id, checked.rated_at order by checked.rating_id
+) = 1

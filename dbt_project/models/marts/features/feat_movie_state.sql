@@ -1,52 +1,94 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook=[
+        "{{ drop_tails(ref('int_movie_tails'), 'movie_id') }}",
+        "{% if is_incremental() %}delete from {{ this }} where movie_count_ratings = 0{% endif %}"
+    ]
+) }}
+
 with
+
+-- where each film's rows start, and what was counted before them
+starts as (
+    select
+        tails.movie_id,
+        tails.tail_at,
+        {%- if is_incremental() %}
+        coalesce(max(states.movie_count_ratings), 0) as n,
+        coalesce(max(states.movie_sum_half_stars), 0) as half_stars,
+        coalesce(max(states.movie_sum_half_stars_squared), 0) as half_stars_squared
+        {%- else %}
+        0 as n,
+        0 as half_stars,
+        0 as half_stars_squared
+        {%- endif %}
+    from {{ ref('int_movie_tails') }} as tails
+    {%- if is_incremental() %}
+    left join {{ this }} as states on states.movie_id = tails.movie_id
+    {%- endif %}
+    group by tails.movie_id, tails.tail_at
+),
+
+-- what happened to a film in one second; the 90 days before its first new row are counted again, not written again
+moments as (
+    select
+        ratings.movie_id,
+        ratings.rated_at,
+        ratings.rated_at >= any_value(starts.tail_at) as is_new,
+        count(*)::integer as n,
+        {{ moment_weight('count(*)', 'sum(ratings.half_stars)', 'sum(ratings.half_stars * ratings.half_stars)') }} as totals
+    from {{ ref('fct_ratings') }} as ratings
+    inner join starts
+        on starts.movie_id = ratings.movie_id and ratings.rated_at >= starts.tail_at - interval 90 days
+    group by ratings.movie_id, ratings.rated_at
+),
 
 running as (
     select
         movie_id,
         rated_at,
-        sum(n) over so_far as n,
-        sum(half_stars) over so_far as half_stars,
-        sum(half_stars_squared) over so_far as half_stars_squared,
+        is_new,
+        sum(case when is_new then totals else 0 end) over (
+            partition by movie_id order by rated_at rows between unbounded preceding and current row
+        ) as totals,
         sum(n) over (
             partition by movie_id order by rated_at range between interval 90 days preceding and current row
         ) as n_90d
-    from {{ ref('int_movie_moments') }}
-    window so_far as (partition by movie_id order by rated_at rows between unbounded preceding and current row)
+    from moments
 ),
 
--- before its first rating a film has a state too: nobody rated it, and its people have a record
+-- before its first rating a film has a state too: nobody rated it
 states as (
     select
         movie_id,
-        known_at::date as day,
         known_at as event_timestamp,
         0 as n,
-        null as half_stars,
-        null as half_stars_squared,
+        0 as half_stars,
+        0 as half_stars_squared,
         0 as n_90d
     from {{ ref('dim_movies') }}
 
     union all
 
     select
-        movie_id,
-        rated_at::date as day,
-        {{ known_after('rated_at') }} as event_timestamp,
-        n,
-        half_stars,
-        half_stars_squared,
-        n_90d
+        running.movie_id,
+        {{ known_after('running.rated_at') }} as event_timestamp,
+        starts.n + {{ moment_count('running.totals') }} as n,
+        starts.half_stars + {{ moment_half_stars('running.totals') }} as half_stars,
+        starts.half_stars_squared + {{ moment_squares('running.totals') }} as half_stars_squared,
+        running.n_90d
     from running
+    inner join starts using (movie_id)
+    where running.is_new
 )
 
 select
-    states.movie_id,
-    states.event_timestamp,
+    movie_id,
+    event_timestamp,
     n::bigint as movie_count_ratings,
-    {{ mean_rating('half_stars', 'n') }}::float as movie_mean_rating,
-    {{ std_rating('half_stars', 'half_stars_squared', 'n') }}::float as movie_std_rating,
+    case when n > 0 then {{ mean_rating('half_stars', 'n') }}::float end as movie_mean_rating,
+    case when n > 0 then {{ std_rating('half_stars', 'half_stars_squared', 'n') }}::float end as movie_std_rating,
     n_90d::bigint as movie_count_ratings_90d,
-    influence.director_influence::float as movie_director_influence,
-    influence.cast_influence::float as movie_cast_influence
+    half_stars::bigint as movie_sum_half_stars,
+    half_stars_squared::bigint as movie_sum_half_stars_squared
 from states
-left join {{ ref('int_movie_influence') }} as influence using (movie_id, day)

@@ -1,6 +1,6 @@
 {%- set landed = {
-    'ratings': source('movielens', 'ratings'), 'movies': source('movielens', 'movies'), 'tags': source('movielens', 'tags'),
-    'links': source('movielens', 'links'), 'users': source('movielens', 'users'), 'tmdb_documents': source('tmdb', 'documents')
+    'movies': source('movielens', 'movies'), 'tags': source('movielens', 'tags'), 'links': source('movielens', 'links'),
+    'users': source('movielens', 'users'), 'tmdb_documents': source('tmdb', 'documents')
 } %}
 {%- for name, relation in landed.items() %}
 select
@@ -8,7 +8,12 @@ select
     (select count(*) from {{ relation }}) as count_read,
     (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null) as count_accepted,
     (select count(*) from {{ ref('rejected_rows') }} where source = '{{ name }}') as count_rejected
-{%- if not loop.last %}
+
 union all
-{%- endif %}
-{%- endfor %}
+{% endfor %}
+select
+    'ratings' as source,
+    (select count(*) from {{ source('movielens', 'ratings') }}) + (select count(*) from {{ ref('int_event_ratings') }})
+        as count_read,
+    (select count(*) from {{ ref('fct_ratings') }}) as count_accepted,
+    (select count(*) from {{ ref('rejected_rows') }} where source = 'ratings') as count_rejected

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 cutoffs as (
@@ -5,31 +7,24 @@ cutoffs as (
         max(starts_at) filter (split_name = 'validation') as validation_at,
         max(starts_at) filter (split_name = 'test') as test_at
     from {{ ref('lbl_split_cutoffs') }}
-),
-
-placed as (
-    select
-        *,
-        row_number() over (partition by user_id order by rated_at desc, rating_id desc) as place_from_last,
-        count(*) over (partition by user_id) as count_ratings
-    from {{ ref('fct_ratings') }}
 )
 
 select
-    rating_id,
-    user_id,
-    movie_id,
-    rated_at as event_timestamp,
-    rating,
+    ratings.rating_id,
+    ratings.user_id,
+    ratings.movie_id,
+    ratings.rated_at as event_timestamp,
+    ratings.rating,
     case
-        when rated_at >= test_at then 'test'
-        when rated_at >= validation_at then 'validation'
+        when ratings.rated_at >= cutoffs.test_at then 'test'
+        when ratings.rated_at >= cutoffs.validation_at then 'validation'
         else 'train'
     end as split_time,
     case
-        when count_ratings < 3 then 'train'
-        when place_from_last = 1 then 'test'
-        when place_from_last = 2 then 'validation'
+        when ratings.rating_id = holdouts.test_rating_id then 'test'
+        when ratings.rating_id = holdouts.validation_rating_id then 'validation'
         else 'train'
     end as split_loo
-from placed, cutoffs
+from {{ ref('fct_ratings') }} as ratings
+cross join cutoffs
+left join {{ ref('int_user_holdouts') }} as holdouts using (user_id)

@@ -1,12 +1,11 @@
 -- From which moment on a rating is held out: 80% of all ratings come before validation, 90% before test.
-select
-    'validation' as split_name,
-    quantile_disc(rated_at, 0.8) as starts_at
-from {{ ref('fct_ratings') }}
+with
 
-union all
+quantiles as (
+    select quantile_disc(rated_at, [0.8, 0.9]) as moments from {{ ref('fct_ratings') }}
+)
 
 select
-    'test' as split_name,
-    quantile_disc(rated_at, 0.9) as starts_at
-from {{ ref('fct_ratings') }}
+    unnest(['validation', 'test']) as split_name,
+    unnest(moments) as starts_at
+from quantiles

@@ -1,0 +1,46 @@
+{#- Whether this build starts from what was published and only events came in since: warehouse_plugin.py empties the
+    build file in every other case. main.published tells how far the published ratings went. -#}
+{% macro is_append() -%}
+    {%- if not execute or flags.FULL_REFRESH -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set found = run_query("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'published'") -%}
+    {{ return(found | length > 0) }}
+{%- endmacro %}
+
+{#- dbt asks this for each incremental model. -#}
+{% macro should_full_refresh() -%}
+    {{ return(not is_append()) }}
+{%- endmacro %}
+
+{#- Ratings that came after the published ones; all of them in a full build. -#}
+{% macro is_new_rating(rating_id='rating_id') -%}
+    {%- if is_append() -%}{{ rating_id }} > (select last_rating_id from main.published){%- else -%}true{%- endif -%}
+{%- endmacro %}
+
+{#- Before an append: drop the rows that a late rating changes. `tails` says from which moment on, for each key. -#}
+{% macro drop_tails(tails, key) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }} using {{ tails }} as tails
+    where {{ this }}.{{ key }} = tails.{{ key }} and {{ this }}.event_timestamp > tails.tail_at
+    {%- endif -%}
+{%- endmacro %}
+
+{#- In an append: what the last row that stays has of a column, to be added. -#}
+{% macro plus_base(column) -%}
+    {%- if is_incremental() %} + coalesce(base.{{ column }}, 0){% endif -%}
+{%- endmacro %}
+
+{#- A test's `where` that starts with "__append__:" holds in appends alone: what did not change was tested before it was
+    published. A full build tests everything. -#}
+{% macro get_where_subquery(relation) -%}
+    {%- set where = (config.get('where') or '') | trim -%}
+    {%- if where.startswith('__append__:') -%}
+        {%- set where = where.removeprefix('__append__:') if is_append() else '' -%}
+    {%- endif -%}
+    {%- if where -%}
+    (select * from {{ relation }} where {{ where }}) dbt_subquery
+    {%- else -%}
+    {{ relation }}
+    {%- endif -%}
+{%- endmacro %}

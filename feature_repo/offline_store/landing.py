@@ -1,0 +1,87 @@
+"""Parquet files written whole or not at all: events for the next dbt build, logged features, saved datasets."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from feast import FeatureView
+from feast.types import from_feast_to_pyarrow_type
+
+from dbt_project.errors import CineFeastError
+from feature_repo.offline_store.entity_frame import microseconds
+
+
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `target` in one step once all of it is on disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
+        _flush(part)
+        part.replace(target)
+        _flush(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def land(table: pa.Table, root: Path, name: str) -> None:
+    """Write the rows as one more file of the folder `root/name`; the names of its files sort by arrival, in UTC."""
+    if "/" in name or name in ("", ".", ".."):
+        raise CineFeastError(f"{name!r} cannot be the name of a folder below {root}", "name it without slashes")
+    if table.num_rows:
+        file = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.parquet"
+        with written_aside(root / name / file) as part:
+            pq.write_table(table, part, compression="zstd")
+
+
+def event_schema(view: FeatureView) -> pa.Schema:
+    """The columns of a view's events: join keys, features, timestamps (naive UTC microseconds)."""
+    source = view.batch_source
+    stamps = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
+    columns = [
+        (field.name, from_feast_to_pyarrow_type(field.dtype)) for field in [*view.entity_columns, *view.features]
+    ]
+    return pa.schema([*columns, *((name, pa.timestamp("us")) for name in stamps)])
+
+
+def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -> pa.Table:
+    """The table with the schema's columns, order and types.
+
+    CineFeastError names the first column that is missing, unexpected, of another type, or null though `required`.
+    """
+    # pandas leaves its index behind
+    table = table.select([name for name in table.column_names if not name.startswith("__index_level_")])
+    missing = [name for name in schema.names if name not in table.column_names]
+    more = [name for name in table.column_names if name not in schema.names]
+    if missing or more:
+        wrong = f"no column {missing[0]}" if missing else f"an unexpected column {more[0]}"
+        raise CineFeastError(f"{what}: {wrong}", f"give the columns {', '.join(schema.names)}")
+    table = microseconds(table.select(schema.names))
+    for number, field in enumerate(schema):
+        try:
+            table = table.set_column(number, field, table.column(number).cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise CineFeastError(
+                f"{what}: column {field.name}: {error}", f"give {field.name} as {field.type}"
+            ) from error
+    for name in required:
+        if table[name].null_count:
+            raise CineFeastError(
+                f"{what}: column {name} is null in {table[name].null_count} rows", f"give each row its {name}"
+            )
+    return table
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file, or the folder's list of files, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

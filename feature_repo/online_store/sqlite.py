@@ -1,0 +1,62 @@
+"""The embedded online store."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from feast import FeatureView, RepoConfig
+from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.infra.online_stores.sqlite import (
+    SqliteOnlineStore,
+    SqliteOnlineStoreConfig,
+    _quote_id,
+    _table_id,
+    adapt_datetime_epoch,
+)
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.utils import to_naive_utc
+
+KEYS_A_QUERY = 500
+"""Well below SQLite's limit of variables."""
+
+Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+
+
+class ForwardSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
+    """The `online_store` section of feature_store.yaml."""
+
+    type: Literal["feature_repo.online_store.sqlite.ForwardSqliteOnlineStore"]  # type: ignore[assignment]
+    """The store below."""
+
+
+class ForwardSqliteOnlineStore(SqliteOnlineStore):
+    """Feast's own overwrites whatever is there, so that materializing an earlier range moves rows back in time."""
+
+    def online_write_batch(
+        self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
+    ) -> None:
+        """Write the rows that are not older, in whole seconds, than what is stored for their key."""
+        keys = [serialize_entity_key(row[0], config.entity_key_serialization_version) for row in data]
+        stored = self._stored_seconds(config, table, keys)
+        kept = [
+            row
+            for key, row in zip(keys, data, strict=True)
+            if key not in stored or adapt_datetime_epoch(to_naive_utc(row[2])) >= stored[key]
+        ]
+        kept.sort(key=lambda row: to_naive_utc(row[2]))  # of rows with one key the newest is written last
+        super().online_write_batch(config, table, kept, progress)
+        if progress:
+            progress(len(data) - len(kept))
+
+    def _stored_seconds(self, config: RepoConfig, table: FeatureView, keys: list[bytes]) -> dict[bytes, int]:
+        """When the stored rows of these keys are of, as Feast stores it."""
+        name = _quote_id(_table_id(config.project, table, config.registry.enable_online_feature_view_versioning))
+        stored: dict[bytes, int] = {}
+        for first in range(0, len(keys), KEYS_A_QUERY):
+            some = keys[first : first + KEYS_A_QUERY]
+            places = ", ".join("?" * len(some))
+            stored |= self._get_conn(config).execute(
+                f"select entity_key, max(event_ts) from {name} where entity_key in ({places}) group by entity_key", some
+            )
+        return stored

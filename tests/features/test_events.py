@@ -1,0 +1,141 @@
+"""New ratings: what is online at once is what the next build and materialize would put there."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dbt_project.errors import CineFeastError
+from tests.commands import dbt_build, materialize
+from tests.conftest import Built
+from tests.fixtures import FixtureData
+from tests.serving.servers import RedisServer
+
+NEW_USER = 5000
+RENEWED = ("user_state", "user_sequence", "user_history", "movie_state", "movie_recent")
+
+
+@pytest.fixture
+def workspace(built_workspace: Built, tmp_path: Path) -> Path:
+    """A copy to append to, dbt's build file and notes included."""
+    return shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+
+
+def new_ratings(data: FixtureData) -> list[tuple[int, int, float, datetime]]:
+    """In order of arrival: new, tied, late, rated again, sent twice, by somebody new, of a film that nobody rated."""
+    user, film, _, first = data.ratings[0]
+    other = data.ratings[-1][0]
+    films = [rating[1] for rating in data.ratings if rating[0] == other][:3]
+    unrated = data.films[-2].movie_id
+    later = datetime.fromtimestamp(max(rating[3] for rating in data.ratings), UTC) + timedelta(days=40, hours=3)
+    late = datetime.fromtimestamp(first, UTC) + timedelta(seconds=1, microseconds=250_000)
+    return [
+        (user, films[0], 4.5, later),
+        (user, films[1], 0.5, later),
+        (user, film, 2.0, late),
+        (other, film, 3.0, later + timedelta(days=100)),
+        (other, film, 1.0, later + timedelta(days=100)),
+        (NEW_USER, unrated, 5.0, later),
+        (NEW_USER, films[2], 3.5, late - timedelta(days=200)),
+        (NEW_USER, films[2], 3.5, later + timedelta(days=1)),
+    ]
+
+
+def record(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
+    """One after the other, the first three together."""
+    from feature_repo.events import Rating, RatingRecorder
+
+    recorder = RatingRecorder(store)
+    events = [Rating(*rating) for rating in ratings]
+    recorder.record(events[:3])
+    for event in events[3:]:
+        recorder.record([event])
+
+
+def online(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> dict[str, list[Any]]:
+    """Every feature of the views that events renew, for the users and films of the ratings."""
+    keys = {"user_id": sorted({r[0] for r in ratings}), "movie_id": sorted({r[1] for r in ratings})}
+    found = {}
+    for view in store.list_batch_feature_views():
+        if view.name in RENEWED:
+            key = view.join_keys[0]
+            found |= store.get_online_features(
+                [f"{view.name}:{f.name}" for f in view.features], {key: keys[key]}
+            ).to_dict()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_real_time_equals_batch(
+    kind: str, built_workspace: Built, workspace: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feature_repo.store import load_store
+
+    address = redis_server.address if kind == "redis" else ""
+    if address:
+        materialize(workspace, redis=address)
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
+    monkeypatch.setenv("REDIS_CONNECTION_STRING", address)
+    ratings = new_ratings(built_workspace.data)
+    store = load_store()
+    before = online(store, ratings)
+    record(store, ratings)
+    at_once = online(store, ratings)
+    assert at_once != before
+    dbt_build(workspace)
+    (workspace / "feast" / "online.db").unlink()
+    redis_server.flush()
+    materialize(workspace, redis=address)
+    assert online(load_store(), ratings) == at_once
+
+
+def test_an_append_equals_a_full_refresh(
+    built_workspace: Built, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row for row, in every table of every schema, after two appends."""
+    from feature_repo.store import load_store
+
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
+    ratings = new_ratings(built_workspace.data)
+    record(load_store(), ratings[:5])
+    dbt_build(workspace)
+    record(load_store(), ratings[3:])  # two of them a second time, and equal even before
+    dbt_build(workspace)
+    warehouse = workspace / "warehouse" / "cinefeast.duckdb"
+    appended = warehouse.rename(workspace / "appended.duckdb")
+    dbt_build(workspace, "--full-refresh")
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{appended}' as appended (read_only); attach '{warehouse}' as anew (read_only)")
+        tables = connection.sql(
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'anew'"
+        ).fetchall()
+        assert len(tables) > 45
+        for (table,) in tables:
+            if table.endswith("_tails"):  # what was to be built is not the same
+                continue
+            for one, other in (("appended", "anew"), ("anew", "appended")):
+                left = connection.sql(f"from {one}.{table} except all from {other}.{table}").fetchall()
+                assert left == [], (table, one)
+        accounting = "select count_rejected from anew.reporting.rpt_row_accounting where source = 'ratings'"
+        assert connection.sql(accounting).fetchall() == [(sum(built_workspace.data.rejected.values()) + 3,)]
+
+
+def test_what_dbt_would_reject_is_refused_and_not_landed(
+    built_workspace: Built, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feature_repo.store import load_store
+
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
+    landed = sorted((workspace / "raw" / "events").rglob("*"))
+    store, now = load_store(), datetime(2024, 1, 1, tzinfo=UTC)
+    for rating, message in [
+        ((1, 1, 4.2, now), "4.2 is not one of"),
+        ((1, 1, 4.0, now.replace(tzinfo=None)), "no moment with a time zone"),
+        ((1, 999_999, 4.0, now), "film 999999 has no features online"),
+    ]:
+        with pytest.raises(CineFeastError, match=message):
+            record(store, [rating])
+    assert sorted((workspace / "raw" / "events").rglob("*")) == landed
