@@ -2,17 +2,26 @@
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Any
 
 from dbt_project.workspace import Workspace
 from serving.doctor import resources
 from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
 from serving.doctor.checks import Check, Diagnosis
-from serving.doctor.landed import FETCH, Landed, landed_check, read_landed
+from serving.doctor.landed import FETCH, landed_check, read_landed
 from serving.doctor.online import materialized_check, online_check
 from serving.doctor.registry import open_registry, registry_check
 from serving.doctor.versions import INSTALL, versions
-from serving.doctor.warehouse import BUILD, Warehouse, ratings_check, read_warehouse, rows_check, warehouse_check
+from serving.doctor.warehouse import (
+    BUILD,
+    Warehouse,
+    ratings_check,
+    read_warehouse,
+    rows_check,
+    waiting,
+    warehouse_check,
+)
 from serving.features import MATERIALIZE, feast_command
 
 
@@ -34,7 +43,7 @@ def look(space: Workspace) -> Diagnosis:
         found.run("landed", FETCH, landed_check, landed)
     warehouse = found.attempt("warehouse", BUILD, read_warehouse, space)
     if warehouse:
-        found.run("warehouse", BUILD, warehouse_check, landed, warehouse)
+        found.run("warehouse", BUILD, warehouse_check, space, landed, warehouse)
         found.run("rows", BUILD, rows_check, warehouse)
         found.run("freshness", BUILD, ratings_check, warehouse)
     store = found.attempt("registry", apply, open_registry, space)
@@ -48,7 +57,7 @@ def look(space: Workspace) -> Diagnosis:
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
     if online and warehouse:
-        look_at_features(found, store, warehouse, landed)
+        look_at_features(found, store, warehouse, waiting(landed, space) if landed else [])
     else:
         before = next(check for check in found.checks if check.status == "wrong")
         found.checks.append(Check("features", "warn", f"not checked: {before.name} comes first", before.next))
@@ -57,11 +66,11 @@ def look(space: Workspace) -> Diagnosis:
     return found
 
 
-def look_at_features(found: Diagnosis, store: Any, warehouse: Warehouse, landed: Landed | None) -> None:
+def look_at_features(found: Diagnosis, store: Any, warehouse: Warehouse, ahead: list[Path]) -> None:
     """What is served against what was learned from."""
     from serving.doctor.features import drift_check, feature_checks, nulls_check, served_check
 
-    features = found.attempt("features", feast_command(MATERIALIZE), feature_checks, store, warehouse, landed)
+    features = found.attempt("features", feast_command(MATERIALIZE), feature_checks, store, warehouse, ahead)
     if features is not None:
         found.features += features
         found.checks += [nulls_check(features), served_check(features), drift_check(features)]

@@ -1,6 +1,7 @@
 """Each feature of each service: nulls and drift between the training window and the online store, and what is amiss."""
 
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,9 +13,8 @@ from models.progress import track
 from serving.doctor.bins import counted, floats
 from serving.doctor.checks import FEATURE_ORDER, Check, FeatureCheck, combined, listed
 from serving.doctor.groups import groups
-from serving.doctor.landed import Landed
 from serving.doctor.psi import by_chance, psi
-from serving.doctor.samples import Sample, ahead, read_sample
+from serving.doctor.samples import Sample, read_sample
 from serving.doctor.thresholds import DIFFERS, DRIFTED, NULL_JUMP, WATCH
 from serving.doctor.warehouse import Warehouse
 from serving.features import MATERIALIZE, feast_command, unavailable
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
-def feature_checks(store: "FeatureStore", warehouse: Warehouse, landed: Landed | None) -> list[FeatureCheck]:
-    """Every feature of every service, a service at a time. Raises OnlineStoreError where the store does not answer."""
-    excluded = ahead(landed, warehouse)
+def feature_checks(store: "FeatureStore", warehouse: Warehouse, ahead: list[Path]) -> list[FeatureCheck]:
+    """Every feature of every service, a service at a time. Raises OnlineStoreError where the store does not answer.
+
+    ahead: files of ratings that the online store knows of and the warehouse does not
+    """
     judged: dict[str, dict[str, Any]] = {}
     asked, services = groups(store, warehouse)
     for group in track(asked, "features"):
         try:
-            sample = read_sample(store, warehouse, group, excluded)
+            sample = read_sample(store, warehouse, group, ahead)
         except (redis.exceptions.RedisError, sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
         judged |= {reference: judge(sample, reference) for reference in group.fields}

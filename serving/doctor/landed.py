@@ -1,13 +1,13 @@
 """The first step of the chain: what lies in raw/."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dbt_project.build_inputs import BuildInputs, check_landed_events, event_files
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from serving.doctor.checks import Check, combined
@@ -20,20 +20,20 @@ class Landed:
     """What is landed.
 
     tables: rows of each table of the data set, as its manifest has them
-    events: files of events written since, oldest first, and the rows of each
-    newest: the file that changed last among those that a build always reads, and when (seconds since 1970)
+    events: files of pushed ratings, oldest first, and the rows of each; None for a file that cannot be read
+    inputs: what dbt would build from
     """
 
     dataset: str
     tables: dict[str, int]
-    newest: tuple[Path, float]
-    events: dict[Path, int] = field(default_factory=dict)
+    events: dict[Path, int | None]
+    inputs: BuildInputs
     findings: list[Check] = field(default_factory=list)
 
     @property
     def ratings(self) -> int:
         """Ratings that the next build reads."""
-        return self.tables.get("ratings", 0) + sum(self.events.values())
+        return self.tables.get("ratings", 0) + sum(rows or 0 for rows in self.events.values())
 
 
 def read_landed(space: Workspace) -> Landed:
@@ -47,37 +47,22 @@ def read_landed(space: Workspace) -> Landed:
         raise CineFeastError(f"missing: no landed data set in {space.raw_movielens}", FETCH) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CineFeastError(f"{manifest} is damaged: {error!r}", FETCH) from None
-    documents = sorted(space.raw_tmdb.glob("*.jsonl.gz"))
-    sources = [manifest, *documents, *([space.raw_tmdb] if documents else [])]
-    newest = max(((path, path.stat().st_mtime) for path in sources), key=lambda pair: pair[1])
-    landed = Landed(dataset, tables, newest)
+    events = {path: parquet_rows(path) for path in sorted(event_files(space))}
+    landed = Landed(dataset, tables, events, BuildInputs.of(space))
     again = f"cinefeast fetch {dataset}"
-    if not documents:
-        landed.findings.append(Check("landed", "wrong", f"no documents in {space.raw_tmdb}", again))
+    if not any(space.raw_tmdb.glob("*.jsonl.gz")):
+        landed.findings.append(Check("", "wrong", f"no documents in {space.raw_tmdb}", again))
     for name, rows in tables.items():
         path = space.raw_movielens / f"{name}.parquet"
         found = parquet_rows(path)
         if found != rows:
             has = "cannot be read" if found is None else f"has {found:,} rows"
-            landed.findings.append(Check("landed", "wrong", f"{path} {has}, its manifest says {rows:,}", again))
-    read_events(space, landed)
+            landed.findings.append(Check("", "wrong", f"{path} {has}, its manifest says {rows:,}", again))
+    try:
+        check_landed_events(space)
+    except CineFeastError as error:
+        landed.findings.append(Check("", "wrong", error.what, error.next_command))
     return landed
-
-
-def read_events(space: Workspace, landed: Landed) -> None:
-    """Count the events; a file that is no parquet would stop the next build."""
-    for path in event_files(space):
-        rows = parquet_rows(path)
-        if rows is None:
-            what = f"{path} is no parquet file: written half?"
-            landed.findings.append(Check("landed", "wrong", what, f"mv {path} {path}.broken"))
-        else:
-            landed.events[path] = rows
-
-
-def event_files(space: Workspace) -> Iterator[Path]:
-    """Files of raw/events/<view>/, by name: names sort by arrival."""
-    yield from sorted((space.root / "raw" / "events").glob("*/*.parquet"), key=lambda path: path.name)
 
 
 def parquet_rows(path: Path) -> int | None:
@@ -90,7 +75,6 @@ def parquet_rows(path: Path) -> int | None:
 
 def landed_check(landed: Landed) -> Check:
     """How the landing stands."""
-    events = f" and {sum(landed.events.values()):,} events since" if landed.events else ""
-    return combined(
-        "landed", landed.findings, f"fresh: {landed.dataset}, {landed.tables.get('ratings', 0):,} ratings{events}"
-    )
+    pushed = sum(rows or 0 for rows in landed.events.values())
+    ratings = f"{landed.tables.get('ratings', 0):,} ratings{f' and {pushed:,} pushed ones' if pushed else ''}"
+    return combined("landed", landed.findings, f"fresh: {landed.dataset}, {ratings}")

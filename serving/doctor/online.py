@@ -1,5 +1,6 @@
 """The fourth step: does the online store answer, and was it materialized from the warehouse that is published now?"""
 
+import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,11 @@ import redis.exceptions
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
+from feature_repo.offline_store.pull import within
 from feature_repo.offline_store.sql import columns, quoted
 from serving.doctor.checks import Check, combined, listed
 from serving.doctor.warehouse import BUILD, Warehouse, moment, opened
-from serving.features import MATERIALIZE, feast_command, unavailable
+from serving.features import MATERIALIZE, REDIS, feast_command, unavailable
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -30,7 +32,7 @@ def materialized_views(store: "FeatureStore") -> list[Any]:
 def online_check(store: "FeatureStore", space: Workspace, warehouse: Warehouse | None) -> Check:
     """Wrong where the store does not answer, or a view was never or not wholly materialized, or from an older build."""
     again = feast_command(MATERIALIZE)
-    if store.config.online_store.type == "sqlite" and not space.online.exists():
+    if not os.environ.get(REDIS) and not space.online.exists():
         raise CineFeastError(
             f"missing: no online store at {space.online}", f"{feast_command('apply')} && feast {MATERIALIZE}"
         )
@@ -87,22 +89,15 @@ def materialized_check(store: "FeatureStore", warehouse: Warehouse) -> Check:
 def left_out(connection: duckdb.DuckDBPyConnection, view: Any) -> tuple[int, int]:
     """How many keys a view has, and how many of them have their latest row in no materialized range."""
     stamp = quoted(view.batch_source.timestamp_field)
-    within = " or ".join(
-        f"latest between {literal(start)} and {literal(end)}" for start, end in view.materialization_intervals
-    )
+    online = " or ".join(within("latest", start, end) for start, end in view.materialization_intervals)
     try:
         found = connection.sql(
-            f"select count(*), count(*) filter (not ({within})) from ("
+            f"select count(*), count(*) filter (not ({online})) from ("
             f"select max({stamp}) as latest from {view.batch_source.get_table_query_string()} "
-            f"where {stamp} <= {literal(datetime.now(UTC))} "
+            f"where {within(view.batch_source.timestamp_field, None, datetime.now(UTC))} "
             f"group by {columns([column.name for column in view.entity_columns])})"
         ).fetchone()
     except duckdb.CatalogException as error:
         raise CineFeastError(f"{view.name}: {error}", BUILD) from error
     assert found is not None
     return found[0], found[1]
-
-
-def literal(moment: datetime) -> str:
-    """A moment as SQL, naive UTC as the warehouse has it."""
-    return f"timestamp '{moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"

@@ -40,15 +40,13 @@ def open_registry(space: Workspace) -> "FeatureStore":
         )
     os.environ[VARIABLE] = str(space.root)  # the yaml expands it
     store = fail_fast(FeatureStore(repo_path=str(REPOSITORY), fs_yaml_file=yaml_file()))
-    if hasattr(store.config.offline_store, "memory_limit"):
-        store.config.offline_store.memory_limit = MEMORY
+    store.config.offline_store.memory_limit = MEMORY
     try:
         store.list_all_feature_views()
         store.list_feature_services()
     except Exception as error:  # a class or an option that this code does not have: each has its own exception
-        raise CineFeastError(
-            f"{path} holds what this code cannot read: {type(error).__name__}: {error}", f"git pull, or {aside}"
-        ) from None
+        why = error.what if isinstance(error, CineFeastError) else f"{type(error).__name__}: {error}"
+        raise CineFeastError(f"{path} holds what this code cannot read: {why}", f"git pull, or {aside}") from None
     return store
 
 

@@ -28,9 +28,7 @@ def size(path: Path) -> int:
 
 def build_size(space: Workspace, landed: Landed | None) -> int:
     """Bytes of the file that dbt builds: that of the last build, else by what is landed."""
-    return size(space.warehouse.parent / "build" / space.warehouse.name) or (
-        BYTES_PER_RATING * (landed.ratings if landed else 0)
-    )
+    return size(space.build) or (BYTES_PER_RATING * (landed.ratings if landed else 0))
 
 
 def disk(space: Workspace, landed: Landed | None) -> Check:

@@ -8,20 +8,19 @@ have ratings in the training window, as of its end, against those who have any, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from dbt_project.build_inputs import EVENT_SCHEMA
 from dbt_project.errors import CineFeastError
-from feature_repo.offline_store.sql import quoted
+from feature_repo.offline_store.sql import literal, quoted
 from serving.doctor.groups import LABELS, Group
-from serving.doctor.landed import Landed
 from serving.doctor.thresholds import SAMPLE, SEED
-from serving.doctor.warehouse import BUILD, Warehouse, opened, waiting_events
+from serving.doctor.warehouse import BUILD, Warehouse, opened
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -39,77 +38,68 @@ class Sample:
     online: dict[str, pa.Array]
 
 
-def ahead(landed: Landed | None, warehouse: Warehouse) -> pa.Table | None:
-    """The events that the build has not read: of their users and films the online store may know more than it."""
-    waiting = waiting_events(landed, warehouse) if landed else 0
-    files = []
-    for path, rows in reversed(list(landed.events.items()) if landed else []):
-        if waiting <= 0:
-            break
-        files.append(path)
-        waiting -= rows
-    return pa.concat_tables([pq.read_table(path) for path in files], promote_options="permissive") if files else None
-
-
-def sample_keys(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], where: str) -> pd.DataFrame:
-    """At most SAMPLE values of the first key among the labels, chosen by hash, each with the others it had last."""
+def sampled_keys(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], where: str) -> str:
+    """The query for at most SAMPLE values of the first key among the labels, each with the others it had last."""
     first, *others = map(quoted, keys)
     last = "".join(f", arg_max({key}, row(event_timestamp, rating_id)) as {key}" for key in others)
     distinct = connection.sql(f"select approx_count_distinct({first}) from {LABELS} where {where}").fetchone()
     one_in = max(1, distinct[0] // (2 * SAMPLE)) if distinct else 1  # so that few keys are grouped and sorted
-    return connection.sql(
-        f"select {first}{last} from {LABELS} where {where} and hash({first}, {SEED}) % {one_in} = 0 "
-        f"group by {first} order by hash({first}, {SEED}), {first} limit {SAMPLE}"
-    ).df()
-
-
-def frames(warehouse: Warehouse, keys: Sequence[str], excluded: pa.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keys with a moment: those of the training window at its end, and those of any rating now."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    with opened(warehouse.path) as connection:
-        ended = connection.sql(
-            f"select coalesce(min(event_timestamp) filter (not {TRAINING}), "
-            f"max(event_timestamp) + interval 1 microsecond) from {LABELS}"
-        ).fetchone()
-        where = ["true"]
-        for key in keys if excluded is not None else ():
-            if key in excluded.column_names:  # type: ignore[union-attr]
-                connection.register(f"ahead_{key}", excluded.select([key]))  # type: ignore[union-attr]
-                where.append(f"{quoted(key)} not in (from {quoted(f'ahead_{key}')})")
-        training = sample_keys(connection, keys, TRAINING)
-        online = sample_keys(connection, keys, " and ".join(where))
-    return training.assign(event_timestamp=ended[0] if ended else now), online.assign(event_timestamp=now)
-
-
-def read_sample(store: "FeatureStore", warehouse: Warehouse, group: Group, excluded: pa.Table | None) -> Sample:
-    """Read a group's features, all through Feast. Raises CineFeastError where there are no keys to ask for."""
-    from models.dataset import Dataset
-
-    training, online = frames(warehouse, group.keys, excluded)
-    if training.empty or online.empty:
-        raise CineFeastError(f"{LABELS} has no training labels to compare with", BUILD)
-    history = Dataset(store).features(list(group.fields), pd.concat([training, online], ignore_index=True))
-    by_name = {reference: history[reference.split(":", 1)[1]] for reference in group.fields}
-    values = {name: aligned(column, group.fields[name]) for name, column in by_name.items()}
-    rows = len(training)
-    return Sample(
-        {name: column[:rows] for name, column in values.items()},
-        {name: column[rows:] for name, column in values.items()},
-        read_online(store, group, online),
+    return (
+        f"(select {first}{last} from {LABELS} where {where} and hash({first}, {SEED}) % {one_in} = 0 "
+        f"group by {first} order by hash({first}, {SEED}), {first} limit {SAMPLE})"
     )
 
 
-def read_online(store: "FeatureStore", group: Group, frame: pd.DataFrame) -> dict[str, pa.Array]:
+def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: Sequence[Path]) -> str:
+    """The query for the keys: those of the training window at its end and, `is_online`, those of any rating now.
+
+    It is given to the offline store as it is, which then knows how many rows will come.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    files = ", ".join(literal(str(path)) for path in ahead)
+    knows_more = [
+        f"{quoted(key)} not in (select {quoted(key)} from read_parquet([{files}]))"
+        for key in keys
+        if files and key in EVENT_SCHEMA.names
+    ]
+    with opened(warehouse.path) as connection:
+        ended = connection.sql(
+            f"select coalesce(min(event_timestamp) filter (not {TRAINING}), "
+            f"max(event_timestamp) + interval 1 microsecond) from {LABELS} having count(*) filter ({TRAINING}) > 0"
+        ).fetchone()
+        if ended is None:
+            raise CineFeastError(f"{LABELS} has no training labels to compare with", BUILD)
+        training = sampled_keys(connection, keys, TRAINING)
+        online = sampled_keys(connection, keys, " and ".join(["true", *knows_more]))
+    return (
+        f"select *, false as is_online, timestamp '{ended[0]}' as event_timestamp from {training} "
+        f"union all select *, true, timestamp '{now}' from {online}"
+    )
+
+
+def read_sample(store: "FeatureStore", warehouse: Warehouse, group: Group, ahead: Sequence[Path]) -> Sample:
+    """Read a group's features, all through Feast. Raises CineFeastError where there are no keys to ask for."""
+    frame = entity_query(warehouse, group.keys, ahead)
+    history = store.get_historical_features(entity_df=frame, features=list(group.fields)).to_arrow()
+    training, now = history.filter(pc.invert(history["is_online"])), history.filter(history["is_online"])
+    if not now.num_rows:
+        raise CineFeastError("every user and film has events that wait for a build", BUILD)
+    return Sample(values(training, group), values(now, group), read_online(store, group, now))
+
+
+def values(table: "pa.Table | dict[str, pa.Array]", group: Group) -> dict[str, pa.Array]:
+    """A group's features out of a table that has them by name."""
+    return {reference: aligned(table[reference.split(":", 1)[1]], kind) for reference, kind in group.fields.items()}
+
+
+def read_online(store: "FeatureStore", group: Group, keys: pa.Table) -> dict[str, pa.Array]:
     """The features that serving would read now, a bounded number of keys a call."""
-    parts: dict[str, list[pa.Array]] = {reference: [] for reference in group.fields}
-    for start in range(0, len(frame), KEYS_PER_READ):
-        some = frame.iloc[start : start + KEYS_PER_READ]
-        answer = store.get_online_features(
-            list(group.fields), {key: some[key].tolist() for key in group.keys}
-        ).to_dict()
-        for reference, kind in group.fields.items():
-            parts[reference].append(aligned(pa.array(answer[reference.split(":", 1)[1]]), kind))
-    return {reference: pa.concat_arrays(arrays) for reference, arrays in parts.items()}
+    parts = []
+    for start in range(0, keys.num_rows, KEYS_PER_READ):
+        some = keys.slice(start, KEYS_PER_READ)
+        answer = store.get_online_features(list(group.fields), {key: some[key].to_pylist() for key in group.keys})
+        parts.append(values({name: pa.array(column) for name, column in answer.to_dict().items()}, group))
+    return {reference: pa.concat_arrays([part[reference] for part in parts]) for reference in group.fields}
 
 
 def aligned(column: Any, kind: pa.DataType) -> pa.Array:

@@ -1,7 +1,6 @@
 """The second step: is the published warehouse there, and is it of what is landed now? And what does it say?"""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import duckdb
 from rich.filesize import decimal
 
+from dbt_project.build_inputs import BuildInputs
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
@@ -35,12 +35,9 @@ class Warehouse:
     latest: datetime | None
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The published file for small queries over tables of any size."""
-    with open_warehouse(str(path)) as connection:
-        connection.execute(f"set memory_limit = '{MEMORY}'")
-        yield connection
+def opened(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """The published file, for small queries over tables of any size."""
+    return open_warehouse(str(path), MEMORY)
 
 
 def read_warehouse(space: Workspace) -> Warehouse:
@@ -61,40 +58,34 @@ def read_warehouse(space: Workspace) -> Warehouse:
     return Warehouse(path, published, counts, latest[0] if latest else None)
 
 
-def waiting_events(landed: Landed, warehouse: Warehouse) -> int:
-    """Rows landed that the build did not read, by counting: clocks cannot tell what came while dbt was reading.
+def waiting(landed: Landed, space: Workspace) -> list[Path]:
+    """The files of pushed ratings that the published warehouse does not hold, by dbt's own note of what it read."""
+    noted = BuildInputs.noted(space)
+    return [path for path, rows in landed.events.items() if rows and noted and path.name not in noted.events]
 
-    Below 0 where the build read more than is landed now.
+
+def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehouse) -> Check:
+    """Stale where dbt would build it anew, by dbt's own note of what it built from.
+
+    That only pushed ratings came in since is no more than a warning: the online store has had them already.
     """
-    read = sum(count for name, (count, *_) in warehouse.accounting.items() if not name.startswith("tmdb"))
-    return landed_rows(landed) - read
-
-
-def landed_rows(landed: Landed) -> int:
-    """Rows of the data set's tables and of the events."""
-    return sum(landed.tables.values()) + sum(landed.events.values())
-
-
-def warehouse_check(landed: Landed | None, warehouse: Warehouse) -> Check:
-    """Stale where a landed file is newer than the build, or where the build read other rows than are landed.
-
-    That only events came since is no more than a warning: the online store has had them already.
-    """
-    file = warehouse.path
     when = moment(warehouse.published)
     findings = []
     if landed is not None:
-        newest, changed = landed.newest
-        waiting = waiting_events(landed, warehouse)
-        if changed > warehouse.published:
-            findings.append(Check("", "wrong", f"stale: published {when}, {newest} is newer", BUILD))
-        elif waiting < 0 or waiting > sum(landed.events.values()):
-            read = landed_rows(landed) - waiting
-            what = f"stale: it read {read:,} rows, {landed_rows(landed):,} are landed"
+        noted = BuildInputs.noted(space)
+        count = sum(landed.events[path] or 0 for path in waiting(landed, space))
+        if noted is None:
+            findings.append(Check("", "wrong", f"stale: nothing says what the build of {when} was made from", BUILD))
+        elif noted.fixed != landed.inputs.fixed:
+            what = f"stale: since the build of {when} the data set, the documents or dbt's models have changed"
             findings.append(Check("", "wrong", what, BUILD))
-        elif waiting:
-            findings.append(Check("", "warn", f"stale: {waiting:,} events landed after the build of {when}", BUILD))
-    return combined("warehouse", findings, f"fresh: published {when}, {decimal(file.stat().st_size)}")
+        elif not landed.inputs.only_append_to(noted):
+            what = f"stale: files of pushed ratings are gone, or came late, since the build of {when}"
+            findings.append(Check("", "wrong", what, BUILD))
+        elif count:
+            events = "1 event" if count == 1 else f"{count:,} events"
+            findings.append(Check("", "warn", f"stale: {events} landed after the build of {when}", BUILD))
+    return combined("warehouse", findings, f"fresh: published {when}, {decimal(warehouse.path.stat().st_size)}")
 
 
 def moment(seconds: float) -> str:

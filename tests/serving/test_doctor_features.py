@@ -2,15 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from dbt_project.workspace import Workspace
@@ -21,7 +18,7 @@ from serving.doctor.checks import Check, Diagnosis, FeatureCheck
 from serving.doctor.examine import examine
 from serving.doctor.warehouse import read_warehouse
 from tests.serving.servers import RedisServer
-from tests.serving.test_doctor_steps import land_events, line
+from tests.serving.test_doctor_steps import line
 
 FEATURE = "user_mean_rating"  # any number that is never null
 
@@ -107,16 +104,22 @@ def test_values_lost_online(broken: Workspace) -> None:
     assert f"{FEATURE} (0% of training, 100% online)" in line(found, "nulls").detail
 
 
-def test_users_with_waiting_events_may_be_ahead(broken: Workspace) -> None:
-    """Their state online has events that the warehouse has not; without such events the same values are wrong."""
-    some = users(broken)[:2]
-    rewrite(broken, lambda values: values + 0.25, some)
-    assert line(examine(broken), "served").status == "wrong"
-    (file,) = land_events(broken, 2)
-    pq.write_table(pa.table({"user_id": some, "movie_id": [-1, -1]}), file)
+def test_a_rating_of_a_minute_ago_is_no_fault(broken: Workspace) -> None:
+    """Online features have it at once, the warehouse with the next build: its user and film are left out till then."""
+    from feature_repo.events import Rating, RatingRecorder
+    from feature_repo.store import load_store
+
+    user, other = users(broken)[:2]
+    with open_warehouse(str(broken.warehouse)) as connection:
+        film = connection.sql("select movie_id from training.lbl_ratings limit 1").fetchone()
+    assert film is not None
+    RatingRecorder(load_store()).record([Rating(user, film[0], 0.5, datetime.now(UTC))])
     found = examine(broken)
     assert line(found, "served").status == "ok"
-    assert line(found, "warehouse").status == "warn"
+    assert "1 event landed" in line(found, "warehouse").detail
+    assert found.status == "warn"
+    rewrite(broken, lambda values: values + 0.25, [other])  # but nobody else may differ
+    assert line(examine(broken), "served").status == "wrong"
 
 
 def test_drift_of_the_warehouse_itself_is_a_warning(broken: Workspace) -> None:
@@ -130,35 +133,30 @@ def test_drift_of_the_warehouse_itself_is_a_warning(broken: Workspace) -> None:
 def test_samples_are_bounded_and_the_same_each_time(broken: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "SAMPLE", 7)
     warehouse = read_warehouse(broken)
-    training, online = samples.frames(warehouse, ["user_id", "movie_id"], None)
-    assert len(training) == len(online) == 7
-    again, _ = samples.frames(warehouse, ["user_id", "movie_id"], None)
-    pd.testing.assert_frame_equal(training, again)
     with open_warehouse(str(broken.warehouse)) as connection:
+        frame, again = (
+            connection.sql(samples.entity_query(warehouse, ["user_id", "movie_id"], [])).df() for _ in range(2)
+        )
         labels = connection.sql("select * from training.lbl_ratings").df()
+    pd.testing.assert_frame_equal(frame.drop(columns="event_timestamp"), again.drop(columns="event_timestamp"))
+    training, online = frame[~frame.is_online], frame[frame.is_online]
+    assert len(training) == len(online) == 7
     train = labels[labels.split_time == "train"]
-    last = train.sort_values(["event_timestamp", "rating_id"]).groupby("user_id").movie_id.last()
-    assert training.movie_id.tolist() == last[training.user_id].tolist()
+    for some, of in ((training, train), (online, labels)):
+        last = of.sort_values(["event_timestamp", "rating_id"]).groupby("user_id").movie_id.last()
+        assert some.movie_id.tolist() == last[some.user_id].tolist()
     assert (training.event_timestamp == labels[labels.split_time != "train"].event_timestamp.min()).all()
 
 
-@pytest.fixture
-def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    monkeypatch.setenv("REDIS_CONNECTION_STRING", server.address)
-    yield server
-    server.stop()
-
-
-def test_redis_that_lost_its_data(broken: Workspace, redis: RedisServer) -> None:
-    from redis import Redis
-
+def test_redis_that_lost_its_data(
+    broken: Workspace, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from feature_repo.store import load_store
 
+    monkeypatch.setenv("REDIS_CONNECTION_STRING", redis_server.address)
     load_store().materialize(datetime(1970, 1, 1), datetime.now(UTC).replace(tzinfo=None))
     assert examine(broken).status != "wrong"
-    with Redis(port=redis.port) as client:
-        client.flushall()
+    redis_server.flush()
     found = examine(broken)
     assert line(found, "nulls").status == "wrong"
     assert "feast -f feature_store.redis.yaml materialize" in str(line(found, "nulls").next)

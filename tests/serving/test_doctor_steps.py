@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from dbt_project.build_inputs import EVENT_SCHEMA, EVENTS, note_file
 from dbt_project.workspace import Workspace
 from serving.cli import app
 from serving.doctor import resources, thresholds
@@ -50,13 +51,17 @@ def later(path: Path, seconds: float = 60) -> None:
 
 
 def land_events(space: Workspace, *rows: int) -> list[Path]:
-    """Files of events as a push leaves them."""
-    folder = space.root / "raw" / "events" / "any_view"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Files of pushed ratings, of so many users each."""
     files = []
     for number, count in enumerate(rows):
-        files.append(folder / f"20300101T00000{number}.000000-0123abcd.parquet")
-        pq.write_table(pa.table({"user_id": range(1, count + 1), "movie_id": [1] * count}), files[-1])
+        files.append(space.events / EVENTS / f"20300101T00000{number}.000000-0123abcd.parquet")
+        given = {
+            "user_id": range(1, count + 1),
+            "movie_id": [1] * count,
+            "rating": [3] * count,
+            "rated_at": [0] * count,
+        }
+        pq.write_table(pa.table(given).cast(EVENT_SCHEMA), files[-1])
     return files
 
 
@@ -124,24 +129,22 @@ def test_a_landing_that_is_damaged(broken: Workspace) -> None:
         assert "manifest.json is damaged" in line(examine(broken), "landed").detail
 
 
-@pytest.mark.parametrize("name", ["movielens/manifest.json", "tmdb/*.jsonl.gz"])
-def test_a_warehouse_older_than_what_is_landed(broken: Workspace, name: str) -> None:
-    newer = next(path for path in broken.root.glob(f"raw/{name}"))
-    later(newer)
+@pytest.mark.parametrize("name", ["movielens/manifest.json", "movielens/tags.parquet", "tmdb/*.jsonl.gz"])
+def test_a_warehouse_of_another_landing(broken: Workspace, name: str) -> None:
+    file = next(broken.root.glob(f"raw/{name}"))
+    if file.suffix == ".json":
+        file.write_text(json.dumps({**json.loads(file.read_text()), "sha256": "another"}))
+    else:
+        later(file)
     found = line(examine(broken), "warehouse")
     assert (found.status, found.next) == ("wrong", "cd dbt_project && dbt build")
-    assert f"{newer} is newer" in found.detail
+    assert "the documents or dbt's models have changed" in found.detail
 
 
-def test_other_rows_landed_than_built(broken: Workspace) -> None:
-    path = broken.raw_movielens / "manifest.json"
-    manifest, changed = json.loads(path.read_text()), path.stat().st_mtime
-    manifest["files"]["tags"]["rows"] -= 3
-    path.write_text(json.dumps(manifest))
-    os.utime(path, (changed, changed))
-    found = line(examine(broken), "warehouse")
-    assert found.status == "wrong"
-    assert "stale: it read" in found.detail
+def test_a_warehouse_that_nobody_noted(broken: Workspace) -> None:
+    """As a build leaves it that is killed between the two."""
+    note_file(broken).unlink()
+    assert "nothing says what" in line(examine(broken), "warehouse").detail
 
 
 def test_events_since_the_build_are_counted(broken: Workspace) -> None:
@@ -154,14 +157,19 @@ def test_events_since_the_build_are_counted(broken: Workspace) -> None:
     assert waiting.next == "cd dbt_project && dbt build"
 
 
+def test_events_that_are_gone(broken: Workspace) -> None:
+    note = json.loads(note_file(broken).read_text())
+    note_file(broken).write_text(json.dumps({**note, "events": ["20290101T000000.000000-0123abcd.parquet"]}))
+    assert "files of pushed ratings are gone" in line(examine(broken), "warehouse").detail
+
+
 def test_an_event_file_written_half(broken: Workspace) -> None:
-    good, half = land_events(broken, 3, 2)
+    _, half = land_events(broken, 3, 2)
     half.write_bytes(half.read_bytes()[:-20])
     found = examine(broken)
-    assert "written half?" in line(found, "landed").detail
-    assert line(found, "landed").next == f"mv {half} {half}.broken"
+    assert f"{half} is not a whole parquet file" in line(found, "landed").detail
+    assert str(line(found, "landed").next).startswith(f"mv {half} ")
     assert "3 events landed" in line(found, "warehouse").detail
-    assert good.exists()
 
 
 def test_no_warehouse(broken: Workspace) -> None:
@@ -299,13 +307,16 @@ def test_materialize_left_out_rows(broken: Workspace) -> None:
 
 
 def test_materialize_was_killed_or_never_ran(broken: Workspace) -> None:
+    def first(registry: Any) -> Any:
+        return next(view for view in registry.feature_views if view.spec.online)
+
     def never(registry: Any) -> None:
-        registry.feature_views[0].meta.ClearField("materialization_intervals")
+        first(registry).meta.ClearField("materialization_intervals")
 
     def kill(registry: Any) -> None:
         from feast.protos.feast.core.FeatureView_pb2 import FeatureViewState
 
-        registry.feature_views[0].meta.state = FeatureViewState.Value("MATERIALIZING")
+        first(registry).meta.state = FeatureViewState.Value("MATERIALIZING")
 
     for edit, said in ((never, "never materialized"), (kill, "cut short")):
         edit_registry(broken, edit)
