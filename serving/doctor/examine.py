@@ -53,14 +53,15 @@ def look(space: Workspace) -> Diagnosis:
         online = found.attempt("online", materialize, online_check, store, space, warehouse)
         found.checks += [online] if online else []
     else:
-        found.checks.append(Check("online", "warn", "not checked: it is read by the registry", apply))
+        found.checks.append(Check("online", "warn", "not checked: registry comes first", found.checks[-1].next))
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
     if online and warehouse:
         look_at_features(found, store, warehouse, waiting(landed, space) if landed else [])
     else:
-        before = next(check for check in found.checks if check.status == "wrong")
-        found.checks.append(Check("features", "warn", f"not checked: {before.name} comes first", before.next))
+        missing = "online" if store and warehouse else "warehouse" if store else "registry"
+        before = next(check for check in found.checks if check.name == missing)
+        found.checks.append(Check("features", "warn", f"not checked: {missing} comes first", before.next))
     found.run("artifacts", TRAIN, artifacts_check, space, store, warehouse)
     found.run("reports", TRAIN, reports_check, space)
     return found
