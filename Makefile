@@ -1,13 +1,14 @@
 # make install   the environment alone: .venv with cinefeast in it
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, pytest (which runs dbt build on a small made-up data set)
+# make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make clean     remove what a run wrote (workspace/), not the environment
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test truth lint clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +28,9 @@ lint: install
 
 test: lint
 	$(BIN)/pytest
+
+truth: install
+	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py
 
 clean:
 	rm -rf workspace dbt_project/target dbt_project/logs

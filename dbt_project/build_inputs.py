@@ -41,7 +41,8 @@ class BuildInputs:
         for file in sorted(landed):
             status = file.stat()
             digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-        for file in sorted(path for part in CODE for path in (PROJECT / part).rglob("*.*")):
+        code = [PROJECT / "dbt_project.yml", *(path for part in CODE for path in (PROJECT / part).rglob("*.*"))]
+        for file in sorted(code):
             digest.update(file.read_bytes())
         return cls(digest.hexdigest(), tuple(sorted(file.name for file in event_files(space))))
 

@@ -52,7 +52,7 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Give SQL what it cannot do: a copy of its own file, and a rename."""
-        conn.create_function("publish_warehouse", self.publish, ["VARCHAR"], "VARCHAR", side_effects=True)  # type: ignore[list-item]
+        conn.create_function("publish_warehouse", self.publish, ["VARCHAR"], "VARCHAR", side_effects=True)
 
     def publish(self, last_landed_file: str) -> str:
         """Show a copy of the finished build file to readers at once, and note what it was built from."""

@@ -42,8 +42,12 @@ class UserHistory:
 
     def rows(self, user_id: int, genres: Mapping[int, list[int]]) -> dict[str, dict[str, Any]]:
         """View to row, as of after the last rating. `genres` are the genre_indexes of each film."""
-        key = {"user_id": user_id, "event_timestamp": known_after(self.timestamps[-1])}
-        lists = {"movie_ids": self.movie_ids, "ratings": self.ratings, "timestamps": self.timestamps}
+        key: dict[str, Any] = {"user_id": user_id, "event_timestamp": known_after(self.timestamps[-1])}
+        lists: dict[str, list[Any]] = {
+            "movie_ids": self.movie_ids,
+            "ratings": self.ratings,
+            "timestamps": self.timestamps,
+        }
         return {
             "user_state": key | self._state(genres),
             "user_sequence": key | {f"user_recent_{name}": values[-RECENT:] for name, values in lists.items()},

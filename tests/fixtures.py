@@ -48,6 +48,11 @@ class FixtureData:
     documents: int
     bad_documents: int
 
+    @property
+    def ids(self) -> tuple[list[int], list[int]]:
+        """Users who rated, and all films."""
+        return sorted({user for user, *_ in self.ratings}), sorted(film.movie_id for film in self.films)
+
 
 def make_ratings(films: list[Film], rng: random.Random) -> list[Rating]:
     """About 4,000 (user_id, movie_id, rating, timestamp), users in a row as MovieLens has them."""

@@ -5,4 +5,4 @@ from {{ ref('feat_user_state') }} as states
 left join {{ ref('fct_ratings') }} as ratings
     on ratings.user_id = states.user_id and ratings.rated_at = states.event_timestamp - interval 1 microsecond
 where ratings.rating_id is null
-{%- if is_append() %} and states.user_id in (select user_id from {{ ref('int_user_tails') }}){% endif %}
+{%- if is_append() %} and states.event_timestamp > (select min(tail_at) from {{ ref('int_user_tails') }}){% endif %}

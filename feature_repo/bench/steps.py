@@ -11,6 +11,7 @@ import pandas as pd
 from dbt_project.errors import CineFeastError
 from feature_repo.bench import hand_written, online, twins
 from feature_repo.bench.process import limit
+from feature_repo.offline_store.query import copy
 from feature_repo.offline_store.sql import literal
 from feature_repo.store import load_store
 
@@ -44,7 +45,7 @@ def prepare(folder: str, sizes: list[int], keys: int) -> dict[str, Any]:
 
 
 def compare(folder: str, labels: str, check: str, has_lists: bool, rounds: int) -> dict[str, Any]:
-    """Ours and hand-written SQL, each from labels to a zstd parquet file in any row order, in turns."""
+    """Ours and hand-written SQL, each from labels to a parquet file in any row order, written alike, in turns."""
     store = load_store()
     references = hand_written.references(has_lists)
     sql = hand_written.LIST_SQL if has_lists else hand_written.SCALAR_SQL
@@ -56,8 +57,7 @@ def compare(folder: str, labels: str, check: str, has_lists: bool, rounds: int) 
 
     def by_hand(file: str) -> None:
         with store.config.offline_store.opened() as connection:
-            query = sql.format(labels=drawn(file))
-            connection.execute(f"copy ({query}) to {literal(str(files[1]))} (format parquet, compression zstd)")
+            copy(connection, sql.format(labels=drawn(file)), files[1])
 
     ours(check)
     by_hand(check)

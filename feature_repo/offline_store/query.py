@@ -70,7 +70,7 @@ class PointInTimeQuery:
             fetching = second(connection)
             for piece in streamed(connection, hits, rows):
                 fetching.register(f"{OWN}hits", piece)
-                yield from streamed(fetching, join.fetch(f"{OWN}hits", is_ordered=True), rows)
+                yield from streamed(fetching, join.fetch(f"{OWN}hits", is_ordered=True, piece=piece), rows)
 
     def copy(self, path: Path) -> None:
         """See Query."""
@@ -111,4 +111,4 @@ def streamed(connection: duckdb.DuckDBPyConnection, sql: str, rows: int) -> Iter
 
 def copy(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
     """Write a statement's result to a parquet file."""
-    connection.execute(f"copy ({sql}) to {literal(str(path))} (format parquet, compression zstd)")
+    connection.execute(f"copy ({sql}) to {literal(str(path))} (format parquet)")

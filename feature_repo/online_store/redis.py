@@ -18,7 +18,7 @@ Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     """The `online_store` section of feature_store.redis.yaml."""
 
-    type: Literal["feature_repo.online_store.redis.ForwardRedisOnlineStore"]  # type: ignore[assignment]
+    type: Literal["feature_repo.online_store.redis.ForwardRedisOnlineStore"]
     """The store below."""
 
 

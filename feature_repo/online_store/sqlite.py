@@ -26,7 +26,7 @@ Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 class ForwardSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     """The `online_store` section of feature_store.yaml."""
 
-    type: Literal["feature_repo.online_store.sqlite.ForwardSqliteOnlineStore"]  # type: ignore[assignment]
+    type: Literal["feature_repo.online_store.sqlite.ForwardSqliteOnlineStore"]
     """The store below."""
 
 

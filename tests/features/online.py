@@ -4,31 +4,37 @@ from typing import Any
 
 import pandas as pd
 
-from tests.fixtures import FixtureData
-
 NOW = pd.Timestamp("2029-01-01", tz="UTC")
+NOBODY = 10**9
+KEYS_A_READ = 1000
 
 
-def compare_online_with_history(store: Any, data: FixtureData) -> int:
-    """Assert that each feature of each online view and each service is the historical one now; how many values."""
-    users = sorted({user for user, *_ in data.ratings})
-    films = sorted(film.movie_id for film in data.films)
-    count = max(len(users), len(films)) + 1  # and somebody, and a film, that nobody knows
-    keys = {"user_id": [*users, 10**9], "movie_id": [*films, 10**9]}
-    frame = pd.DataFrame({key: (ids * count)[:count] for key, ids in keys.items()})
-    compared = 0
+def compare_online_with_history(store: Any, users: list[int], films: list[int]) -> int:
+    """Assert that each feature of each online view and service is the historical one now; returns how many values.
+
+    Every user and every film is asked for, in pairs, and with them a user and a film that nobody knows.
+    """
+    count = max(len(users), len(films)) + 1
+    keys = {"user_id": [*users, NOBODY], "movie_id": [*films, NOBODY]}
+    frame = pd.DataFrame({key: (ids * (count // len(ids) + 1))[:count] for key, ids in keys.items()})
     views = [view for view in store.list_batch_feature_views() if view.online]
-    for asked in [
-        *([f"{view.name}:{field.name}" for field in view.features] for view in views), *store.list_feature_services()
-    ]:  # fmt: skip
-        historical = store.get_historical_features(frame.assign(event_timestamp=NOW), asked).to_arrow().to_pylist()
-        entities = frame.to_dict("records")
-        online = store.get_online_features(asked, entities).to_dict()
-        for name in set(historical[0]) - {"user_id", "movie_id", "event_timestamp"}:
-            for row, entity, value in zip(historical, entities, online[name], strict=True):
-                assert equal(value, row[name]), (name, entity, value, row[name])
-                compared += 1
-    return compared
+    asked = [[f"{view.name}:{field.name}" for field in view.features] for view in views]
+    return sum(
+        compare(store, features, frame[first : first + KEYS_A_READ])
+        for features in [*asked, *store.list_feature_services()]
+        for first in range(0, count, KEYS_A_READ)
+    )
+
+
+def compare(store: Any, features: Any, frame: pd.DataFrame) -> int:
+    """The same for some features and keys."""
+    historical = store.get_historical_features(frame.assign(event_timestamp=NOW), features).to_arrow().to_pylist()
+    online = store.get_online_features(features, frame.to_dict("records")).to_dict()
+    names = set(historical[0]) - {"user_id", "movie_id", "event_timestamp"}
+    for name in names:
+        for row, value in zip(historical, online[name], strict=True):
+            assert equal(value, row[name]), (name, row["user_id"], row["movie_id"], value, row[name])
+    return len(names) * len(historical)
 
 
 def equal(online: Any, historical: Any) -> bool:

@@ -1,11 +1,15 @@
 """`feast plan`, `serve` and `ui` as the README has them typed."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 import httpx
+import pyarrow.parquet as pq
 
 from tests.commands import BIN, REPOSITORY, run
 from tests.conftest import Built
@@ -52,6 +56,18 @@ def test_feast_serves_what_was_materialized(built_workspace: Built) -> None:
         found = client.post("/get-online-features", json=asked).json()
     values = dict(zip(found["metadata"]["feature_names"], found["results"], strict=True))
     assert values["user_seen_movie_ids"]["values"][0] == [movie for *_, movie in rated]
+
+
+def test_a_rating_pushed_over_http_is_landed(built_workspace: Built, tmp_path: Path) -> None:
+    root = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    rating = {"user_id": [1], "movie_id": [4], "rating": [4.5], "rated_at": ["2024-01-01T10:00:00"]}
+    with feast_server(Built(root, built_workspace.data), "serve", "/health") as client:
+        answer = client.post("/push", json={"push_source_name": "ratings", "df": rating, "to": "offline"})
+        assert answer.status_code == 200, answer.text
+    [landed] = [file for file in (root / "raw" / "events").rglob("2*.parquet")]
+    assert pq.read_table(landed).to_pylist() == [
+        {"user_id": 1, "movie_id": 4, "rating": 4.5, "rated_at": datetime(2024, 1, 1, 10)}
+    ]
 
 
 def test_feast_ui_shows_its_page(built_workspace: Built) -> None:

@@ -166,6 +166,13 @@ def test_null_keys_get_nulls_and_keep_their_row(stores: dict[str, Any]) -> None:
     assert result["items"].isna().tolist() == result["name"].isna().tolist() == [True, False]
 
 
+def test_a_frame_of_strangers_gets_nulls(stores: dict[str, Any]) -> None:
+    frame = frame_of([START + timedelta(seconds=60)] * 3, keys=[8, 9, 10])
+    result = stores["ours"].get_historical_features(frame, FEATURES, full_feature_names=True).to_df()
+    assert result["label"].tolist() == [0, 1, 2]
+    assert result.drop(columns=frame.columns).isna().all().all()
+
+
 def test_a_null_moment_gets_nulls_and_keeps_its_row(stores: dict[str, Any]) -> None:
     frame = frame_of([pd.NaT, START + timedelta(seconds=60)], keys=[1, 1])
     result = stores["ours"].get_historical_features(frame, ["plain:items", "person:name"]).to_df()

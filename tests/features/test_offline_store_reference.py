@@ -42,14 +42,15 @@ def twins(built_workspace: Built, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 def twin(store: Any, view: Any, warehouse: duckdb.DuckDBPyConnection, root: Path) -> Any:
-    """The view over a parquet file of its mart; a window is written out as a list a row."""
+    """The view over a parquet file of its mart: computed features as columns, a window as a list a row."""
     from feast import FeatureView, FileSource
 
     from feature_repo.offline_store.source import WindowSource
 
     source = view.batch_source
     path = root / f"{view.name}.parquet"
-    query = f"select * from {source.table}"
+    made = "".join(f", {source.feature_sql(feature, str)} as {feature}" for feature in source.computed)
+    query = f"select *{made} from {source.table}"
     if isinstance(source, WindowSource):
         query = written_out(source, view.join_keys[0])
     warehouse.execute(f"copy ({query}) to '{path}'")

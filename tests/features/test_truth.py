@@ -63,7 +63,7 @@ def test_what_is_online_is_what_history_says(
         materialize(copy, redis=redis_server.address)
         monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copy))
         monkeypatch.setenv("REDIS_CONNECTION_STRING", redis_server.address)
-    compared = compare_online_with_history(load_store(), in_workspace.data)
+    compared = compare_online_with_history(load_store(), *in_workspace.data.ids)
     print(f"{kind}: {compared:,} values compared, 0 mismatches")
     assert compared > 10_000
 
@@ -109,7 +109,9 @@ def test_each_model_is_an_exposure_of_the_marts_that_it_reads(store: Any, in_wor
     expected = {}
     for file in (REPOSITORY / "models" / "configs").glob("*.toml"):
         config = tomllib.loads(file.read_text())
-        names = [projection.name for projection in store.get_feature_service(config["service"]).feature_view_projections]
+        names = [
+            projection.name for projection in store.get_feature_service(config["service"]).feature_view_projections
+        ]
         sources = [view.batch_source for view in store.list_batch_feature_views() if view.name in names]
         tables = {table for source in sources for table in (source.table, getattr(source, "history", source.table))}
         expected[file.stem] = {"lbl_ratings", *(table.split(".")[1] for table in tables)}

@@ -1,5 +1,6 @@
 """The warehouse that `dbt build` makes: rejected rows, accounting, publishing."""
 
+import json
 import os
 import shutil
 import signal
@@ -111,3 +112,37 @@ def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
     run(tmp_path, "dbt", "build", folder="dbt_project")
     assert published.stat().st_ino != before
     assert rows(published, "select count(*) from core.fct_ratings") == [(len(built_workspace.data.ratings),)]
+
+
+def test_a_landed_file_that_is_half_written_is_named_and_nothing_is_lost(
+    built_workspace: Built, tmp_path: Path
+) -> None:
+    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    folder = workspace / "raw" / "events" / "user_movie_rating"
+    whole = next(folder.glob("*.parquet"))
+    half = folder / "20240101T000000.000000-0badf00d.parquet"
+    half.write_bytes(whole.read_bytes()[:100])
+    before = (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino
+    failed = run(workspace, "dbt", "build", folder="dbt_project", check=False)
+    assert failed.returncode != 0
+    assert f"{half} is not a whole parquet file" in failed.stdout
+    assert f"next: mv {half} {half}.bad" in failed.stdout
+    assert (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino == before
+    half.rename(f"{half}.bad")
+    run(workspace, "dbt", "build", folder="dbt_project")
+
+
+def test_a_part_of_the_project_is_not_published(built_workspace: Built, tmp_path: Path) -> None:
+    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    before = (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino
+    built = run(workspace, "dbt", "build", "--select", "feat_user_profile", folder="dbt_project")
+    assert "left out; next: dbt build" in built.stdout
+    assert (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino == before
+
+
+def test_dbt_docs_show_every_model(built_workspace: Built, tmp_path: Path) -> None:
+    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    run(workspace, "dbt", "docs", "generate", folder="dbt_project")
+    catalog = json.loads((workspace / "dbt_target" / "catalog.json").read_text())
+    assert not catalog["errors"]
+    assert len([node for node in catalog["nodes"] if node.startswith("model.")]) > 50
