@@ -11,6 +11,8 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+bench = typer.Typer(no_args_is_help=True, help="Measure what this installation costs on this machine.")
+app.add_typer(bench, name="bench")
 
 
 @app.command()
@@ -145,6 +147,28 @@ def doctor(
 
         print_diagnosis(found)
     raise typer.Exit(found.status == "wrong")
+
+
+@bench.command()
+def features(
+    rows: Annotated[int | None, typer.Option(min=100, help="at most so many labels, for a quick run")] = None,
+) -> None:
+    """Measure the feature store beside hand-written SQL and stock Feast; the last line is JSON."""
+    from feature_repo.bench.features import measure
+    from serving.bench_tables import print_features
+
+    print_features(measure(workspace(), rows))
+
+
+@bench.command()
+def warehouse(
+    share: Annotated[float, typer.Option(min=0.0001, max=1, help="ratings appended, as a share of all")] = 0.01,
+) -> None:
+    """Measure a full dbt build and one after new ratings; the last line is JSON."""
+    from dbt_project.bench import measure
+    from serving.bench_tables import print_warehouse
+
+    print_warehouse(measure(workspace(), share))
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""`cinefeast bench features`: what the feature store costs, beside hand-written SQL and beside stock Feast."""

@@ -1,0 +1,42 @@
+"""What `cinefeast bench` prints: a table, and all figures as JSON in the last line."""
+
+import json
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from dbt_project import bench
+from feature_repo.bench.features import TARGETS, Measured
+
+
+def print_features(measured: Measured) -> None:
+    """Each key with its figure, its target and how it was measured."""
+    table = Table("figure", "measured", "target", "how")
+    for key, value, how in measured.lines:
+        table.add_row(key, f"{value:.2f}", TARGETS[key], how)
+    _print(table)
+    print(json.dumps(measured.summary))
+
+
+def print_warehouse(measured: bench.Measured) -> None:
+    """Each model with its seconds in both builds, the slowest first."""
+    table = Table("model")
+    for name in ("seconds full", "seconds append", "rows", "MB"):
+        table.add_column(name, justify="right")
+    for model, seconds in sorted(measured.full.models.items(), key=lambda item: -item[1]):
+        rows, megabytes = measured.tables.get(model, (None, None))
+        append = measured.append.models.get(model)
+        table.add_row(
+            model,
+            f"{seconds:.1f}",
+            "" if append is None else f"{append:.1f}",
+            "" if rows is None else f"{rows:,}",
+            "" if megabytes is None else f"{megabytes:,.1f}",
+        )
+    _print(table)
+    print(json.dumps(measured.summary()))
+
+
+def _print(table: Table) -> None:
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
