@@ -64,7 +64,7 @@ def test_a_rating_pushed_over_http_is_landed(built_workspace: Built, tmp_path: P
     with feast_server(Built(root, built_workspace.data), "serve", "/health") as client:
         answer = client.post("/push", json={"push_source_name": "ratings", "df": rating, "to": "offline"})
         assert answer.status_code == 200, answer.text
-    [landed] = [file for file in (root / "raw" / "events").rglob("2*.parquet")]
+    [landed] = (root / "raw" / "events").rglob("2*.parquet")
     assert pq.read_table(landed).to_pylist() == [
         {"user_id": 1, "movie_id": 4, "rating": 4.5, "rated_at": datetime(2024, 1, 1, 10)}
     ]
