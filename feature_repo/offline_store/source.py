@@ -146,7 +146,7 @@ class WindowSource(WarehouseSource):
         history: str,
         columns: dict[str, str],
         window: int | None,
-        position: str,
+        position: str = "position",
         **fields: Any,
     ) -> None:
         super().__init__(**fields)

@@ -31,6 +31,8 @@ def open_warehouse(path: str, memory_limit: str = MEMORY_LIMIT) -> Iterator[duck
         # no conversion of timestamps behind our back: everything here is naive UTC
         connection.execute("set global timezone = 'UTC'")
         connection.execute("set timezone = 'UTC'")
+        # DuckDB takes a registered frame for one row, and would compare each of its rows with the whole table
+        connection.execute("set global asof_loop_join_threshold = 0")
         attach(connection, path)
         try:
             yield connection

@@ -76,6 +76,7 @@ def test_a_killed_run_is_made_good_by_the_next_one(
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert rows() > before
+    assert set(counts(workspace))  # what is there is served
     materialize(workspace)
     assert compare_online_with_history(load_store(), *built_workspace.data.ids) > 10_000
 
