@@ -1,4 +1,4 @@
-"""`cinefeast bench warehouse`: what a full build costs, and one that appends new ratings, in a scratch workspace."""
+"""`cinefeast bench warehouse`: what a full build costs, and one that appends, in a scratch workspace."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from dbt_project.workspace import VARIABLE, Workspace
 
 PROJECT = Path(__file__).resolve().parent
 BLOCK_MB = 262_144 / 1e6
-APPENDED = "20990101T000000.000000-00000000.parquet"
+RATINGS = "ratings.parquet"
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ class Measured:
 
 
 def measure(space: Workspace, share: float) -> Measured:
-    """Build what is landed in `space` from nothing, land `share` more ratings, build again; `space` stays as it is."""
+    """Build the ratings landed in `space` but for the last `share` by time, then push those and build again."""
     with scratch(space) as copy:
+        appended = hold_back(space, copy, share)
         full = build(copy)
-        appended = land_more(copy, share)
+        held_back(copy).rename(copy.events / EVENTS / held_back(copy).name)
         append = build(copy)
         with duckdb.connect(str(copy.warehouse), read_only=True) as connection:
             ratings = connection.sql("select count(*) from core.fct_ratings").fetchall()[0][0]
@@ -67,15 +68,47 @@ def measure(space: Workspace, share: float) -> Measured:
 
 @contextmanager
 def scratch(space: Workspace) -> Iterator[Workspace]:
-    """A workspace with the landed data of another one, removed afterwards."""
+    """A workspace with the landed data of another one but for its ratings, removed afterwards."""
     if not (space.raw_movielens / "manifest.json").exists():
         raise CineFeastError(f"no landed data set in {space.root / 'raw'}", "cinefeast fetch ml-100k")
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=space.root) as folder:
         copy = Workspace(Path(folder))
-        copy.raw_movielens.parent.mkdir()
-        copy.raw_movielens.symlink_to(space.raw_movielens.resolve())
+        copy.raw_movielens.mkdir(parents=True)
+        for file in space.raw_movielens.iterdir():
+            if file.name != RATINGS:
+                (copy.raw_movielens / file.name).symlink_to(file.resolve())
         copy.raw_tmdb.symlink_to(space.raw_tmdb.resolve())
         yield copy
+
+
+def held_back(space: Workspace) -> Path:
+    """Where the last ratings wait, under the name of a push."""
+    return space.root / "20990101T000000.000000-00000000.parquet"
+
+
+def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
+    """Write the earlier ratings as landed lines and the last ones as a push, in order of time; how many those are."""
+    landed, earlier, last = (
+        str(path).replace("'", "''")
+        for path in (space.raw_movielens / RATINGS, copy.raw_movielens / RATINGS, held_back(copy))
+    )
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(
+            f"create view landed as select *, try_cast(timestamp as bigint) as second from read_parquet('{landed}')"
+        )
+        [(cut,)] = connection.sql(f"select quantile_disc(second, {1 - share}) from landed").fetchall()
+        connection.execute(
+            f"copy (select * exclude (second) from landed where second is null or second <= {cut}) "
+            f"to '{earlier}' (format parquet, compression zstd)"
+        )
+        connection.execute(
+            "copy (select try_cast(user_id as bigint) as user_id, try_cast(movie_id as bigint) as movie_id, "
+            "try_cast(rating as float) as rating, make_timestamp(second * 1000000) as rated_at "
+            f"from landed where second > {cut} order by second, line_number) to '{last}' (format parquet)"
+        )
+        [(count,)] = connection.sql(f"select count(*) from read_parquet('{last}')").fetchall()
+    return count
 
 
 def build(space: Workspace) -> Build:
@@ -98,34 +131,6 @@ def build(space: Workspace) -> Build:
         if result["unique_id"].startswith("model.")
     }
     return Build(seconds, usage.ru_maxrss / 1e6, models)
-
-
-def land_more(space: Workspace, share: float) -> int:
-    """Land ratings of the 30 days after the last one: a third by known users, the rest by new ones, 60 each."""
-    target = space.events / EVENTS / APPENDED
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(str(space.warehouse), read_only=True) as connection:
-        count = connection.sql("select count(*) from core.fct_ratings").fetchall()[0][0]
-        wanted = max(1, int(count * share))
-        connection.execute(
-            f"""
-            copy (
-                with
-                last as (select max(rated_at) as at, max(user_id) as user_id from core.fct_ratings),
-                drawn as (
-                    select user_id, movie_id, rating, row_number() over (order by hash(rating_id)) as n
-                    from core.fct_ratings order by n limit {wanted}
-                )
-                select
-                    case when n % 3 = 0 then drawn.user_id else last.user_id + 1 + n // 90 end as user_id,
-                    movie_id,
-                    rating,
-                    last.at + to_seconds(1 + hash(n) % 2592000) as rated_at
-                from drawn, last order by rated_at
-            ) to '{str(target).replace("'", "''")}' (format parquet)
-            """
-        )
-    return wanted
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, tuple[int, float]]]:

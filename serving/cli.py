@@ -162,7 +162,7 @@ def features(
 
 @bench.command()
 def warehouse(
-    share: Annotated[float, typer.Option(min=0.0001, max=1, help="ratings appended, as a share of all")] = 0.01,
+    share: Annotated[float, typer.Option(min=0.0001, max=1, help="the last ratings by time that are appended")] = 0.01,
 ) -> None:
     """Measure a full dbt build and one after new ratings; the last line is JSON."""
     from dbt_project.bench import measure

@@ -2,7 +2,12 @@
 -- depends_on: {{ ref('int_user_tails') }}
 select states.user_id, states.event_timestamp
 from {{ ref('feat_user_state') }} as states
-left join {{ ref('fct_ratings') }} as ratings
+left join (
+    select * from {{ ref('fct_ratings') }}
+    {%- if is_append() %}
+    where rated_at >= (select min(tail_at) from {{ ref('int_user_tails') }})
+    {%- endif %}
+) as ratings
     on ratings.user_id = states.user_id and ratings.rated_at = states.event_timestamp - interval 1 microsecond
 where ratings.rating_id is null
 {%- if is_append() %} and states.event_timestamp > (select min(tail_at) from {{ ref('int_user_tails') }}){% endif %}
