@@ -18,7 +18,7 @@ renamed as (
         case when json_valid(document) then try_cast(document ->> '$.id' as bigint) end as tmdb_id,
 
         -- text
-        filename as source_file,
+        parse_filename(filename) as source_file,
         case when json_valid(document) then document::json end as document,
         left(document, 200) as raw,
         null::varchar as malformed_line,
