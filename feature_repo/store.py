@@ -28,4 +28,8 @@ def load_store() -> FeatureStore:
     if not run.registry.exists():
         raise CineFeastError(f"no feature registry at {run.registry}", "cd feature_repo && feast apply")
     os.environ[VARIABLE] = str(run.root)  # the yaml expands it
-    return FeatureStore(repo_path=str(REPOSITORY), fs_yaml_file=yaml_file())
+    store = FeatureStore(repo_path=str(REPOSITORY), fs_yaml_file=yaml_file())
+    # what was materialized before is served while `feast materialize` runs, and after one that was killed; set in the
+    # yaml, it warns with every command that it is meant for SQL registries
+    store.registry.serve_features_while_materializing = True
+    return store

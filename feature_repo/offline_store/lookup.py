@@ -68,10 +68,11 @@ class Lookup:
                 f"order by {quoted(self.source.created_timestamp_column)} desc nulls last) = 1"
             )
         same = " and ".join(f"e.{quoted(entity)} = {table}.k{place}" for place, entity in enumerate(self.keys.values()))
-        alive = self.alive(f"{table}.stamp", f"e.{MOMENT}")
+        # DuckDB's ASOF join gives a row without a moment the key's last row
+        valid = self.alive(f"{table}.stamp", f"e.{MOMENT}") if self.ttl else f"e.{MOMENT} is not null"
         return (
             [
-                f"{f'case when {alive} then {table}.{column} end' if self.ttl else f'{table}.{column}'} as {name}"
+                f"case when {valid} then {table}.{column} end as {name}"
                 for column, name in zip(found, names, strict=True)
             ],
             f" asof left join (select {', '.join(inner)} from {quoted_table(self.source.table)}{last_created}) "

@@ -35,7 +35,7 @@ def test_what_is_printed_next_lands_all_of_it(cinefeast: Command, space: Workspa
     for command in commands:
         assert cinefeast(*shlex.split(command)[1:]).code == 0
     run(space.root, "dbt", "run", "--select", "+rpt_row_accounting", folder="dbt_project")
-    with duckdb.connect(str(space.warehouse), read_only=True) as warehouse:
+    with duckdb.connect(str(space.build), read_only=True) as warehouse:
         accepted = warehouse.sql("select source, count_accepted from reporting.rpt_row_accounting").fetchall()
         rejected = warehouse.sql("select count(*) from core.rejected_rows").fetchone()
     assert dict(accepted) | {"tmdb_documents": 0} == {
