@@ -16,7 +16,7 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from dbt_project.build_inputs import BuildInputs, check_landed_events, first_event_file
+from dbt_project.build_inputs import BuildInputs, check_landed_events, first_event_file, note_file
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import VARIABLE, Workspace
 
@@ -58,8 +58,9 @@ class Plugin(BasePlugin):
         """Show a copy of the finished build file to readers at once, and note what it was built from."""
         copy = self.space.warehouse.with_name(f"{self.space.warehouse.name}.publishing")
         copy_file(self.space.build, copy)
+        # killed before there is a note again, the next build starts from an empty file
+        note_file(self.space).unlink(missing_ok=True)
         copy.replace(self.space.warehouse)
-        # killed in between, the next build finds a note of older inputs and starts from an empty file
         self.inputs.up_to(last_landed_file).note(self.space)
         unfinished(self.space).unlink(missing_ok=True)
         return str(self.space.warehouse)

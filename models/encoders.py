@@ -11,7 +11,8 @@ from models.columns import numbers
 class Statistics:
     """Counts and numbers, standardised.
 
-    A count that is null is none yet: log(1 + 0). A number that is null is put at the mean.
+    A count that is null is none yet: log(1 + 0). A number that is null is put at the mean. A column that was null
+    throughout training, or always the same, stays at the mean for good: no weight was learned for anything else.
     """
 
     def __init__(self, counts: list[str], numbers: list[str]) -> None:
@@ -30,7 +31,8 @@ class Statistics:
         raw = self._raw(table)
         known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)  # a column without any value: mean 0
         self.mean = np.nanmean(known, axis=0).astype(np.float32)
-        self.deviation = np.maximum(np.nanstd(known, axis=0), 1e-3).astype(np.float32)
+        deviation = np.nanstd(known, axis=0)
+        self.deviation = np.where(deviation < 1e-3, np.inf, deviation).astype(np.float32)
 
     def __call__(self, table: pa.Table) -> np.ndarray:
         """The table's rows as (n, width) float32, free of NaN; clipped to 5 deviations."""

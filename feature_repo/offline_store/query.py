@@ -8,6 +8,7 @@ from typing import Protocol
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, EntityFrame
@@ -92,7 +93,7 @@ class Held:
 
     def copy(self, path: Path) -> None:
         """See Query."""
-        raise NotImplementedError
+        pq.write_table(self.table, path)
 
 
 def streamed(connection: duckdb.DuckDBPyConnection, sql: str, rows: int) -> Iterator[pa.Table]:
