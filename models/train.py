@@ -8,9 +8,9 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
 from models.artifacts import Model
 from models.dataset import SPLIT_COLUMN, Dataset, Protocol
-from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
+from models.registry import CHANNELS, RANKER, RECALL, WEIGHTS, model_class
 
-MODELS = (*CHANNELS, RANKER)
+MODELS = (*RECALL, RANKER)
 
 
 def artifacts_of(space: Workspace, protocol: Protocol) -> Path:
@@ -28,7 +28,7 @@ def dataset_name(space: Workspace) -> str:
 
 
 def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]:
-    """Train the named models, all of them if none is named; what each measured on validation.
+    """Train the named models, those that are served if none is named; what each measured on validation.
 
     Each channel is fitted on `train` with `validation` as its judge, and then on both for as long as that took. The
     ranker learns from what the channels fitted on `train` bring in the validation window. An artifact replaces the
@@ -41,18 +41,18 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")
-    wanted = [name for name in MODELS if not names or name in names]
+    wanted = [name for name in MODELS if name in (names or (*CHANNELS, RANKER))]
     if protocol == "leave-one-out":
         wanted = [name for name in wanted if name != RANKER]  # its samples need a validation window in time
     space = workspace()
     dataset = dataset_name(space)
     data = Dataset(load_store(), protocol)
-    needed = CHANNELS if RANKER in wanted else [name for name in CHANNELS if name in wanted]
-    fitted = {name: fit_channel(data, name) for name in needed}
+    needed = {*wanted, *(CHANNELS if RANKER in wanted else ())} - {RANKER}
+    fitted = {name: fit_channel(data, name) for name in RECALL if name in needed}
     folder = artifacts_of(space, protocol)
     measured = {}
     for name in wanted:
-        model = fit_ranker(data, fitted) if name == RANKER else fitted[name].refit(data, "validation")
+        model = fit_ranker(data, {n: fitted[n] for n in CHANNELS}) if name == RANKER else fitted[name].refit(data, "validation")
         model.provenance["dataset"] = dataset
         model.save(folder / name)
         measured[name] = model.metrics
