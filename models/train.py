@@ -52,7 +52,11 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     folder = artifacts_of(space, protocol)
     measured = {}
     for name in wanted:
-        model = fit_ranker(data, {n: fitted[n] for n in CHANNELS}) if name == RANKER else fitted[name].refit(data, "validation")
+        model = (
+            fit_ranker(data, {n: fitted[n] for n in CHANNELS})
+            if name == RANKER
+            else fitted[name].refit(data, "validation")
+        )
         model.provenance["dataset"] = dataset
         model.save(folder / name)
         measured[name] = model.metrics

@@ -68,7 +68,9 @@ def synth(
 
 @app.command()
 def train(
-    models: Annotated[list[str] | None, typer.Argument(help="names of models; those that are served if none is named")] = None,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="names of models; those that are served if none is named")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="time (what is served) or leave-one-out")] = "time",
 ) -> None:
     """Train the models on the features of the workspace."""
