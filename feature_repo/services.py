@@ -28,6 +28,12 @@ recall_item_cf_v1 = FeatureService(
     description="The recent ratings that neighbours are looked up for.",
     owner="cinefeast",
 )
+recall_history_v1 = FeatureService(
+    name="recall_history_v1",
+    features=[views.user_history],
+    description="All that a user has rated, in order, with ratings and moments.",
+    owner="cinefeast",
+)
 recall_two_tower_v1 = FeatureService(
     name="recall_two_tower_v1", features=[*USERS, *ITEMS], description="Both towers.", owner="cinefeast"
 )

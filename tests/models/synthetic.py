@@ -53,7 +53,11 @@ VIEWS = {
     "user_state": USER_STATE,
     "user_profile": USER_PROFILE,
     "user_sequence": {"user_recent_movie_ids": LIST},
-    "user_history": {"user_seen_movie_ids": LIST},
+    "user_history": {
+        "user_seen_movie_ids": LIST,
+        "user_seen_ratings": pa.list_(FLOAT),
+        "user_seen_timestamps": LIST,
+    },
     "movie_state": MOVIE_STATE,
     "movie_profile": MOVIE_PROFILE,
 }
@@ -61,6 +65,7 @@ TYPES = {name: kind for view in VIEWS.values() for name, kind in view.items()}
 SERVICES = {
     "recall_item_cf_v1": ["user_sequence"],
     "recall_two_tower_v1": ["user_state", "user_profile", "user_sequence", "movie_profile", "movie_state"],
+    "recall_history_v1": ["user_history"],
     "seen_v1": ["user_history"],
 }
 
@@ -159,7 +164,8 @@ def _user(user_id: int, past: dict[str, np.ndarray]) -> dict[str, Any]:
         "user_age": None, "user_gender": "F" if user_id % 2 else "M", "user_occupation": None,
         "user_days_active": len(np.unique(times.astype("datetime64[D]"))), "user_ratings_per_active_day": 5.0,
         "user_genre_share": share, "user_genre_affinity": share - share.mean(),
-        "user_recent_movie_ids": films[-50:], "user_seen_movie_ids": films,
+        "user_recent_movie_ids": films[-50:], "user_seen_movie_ids": films, "user_seen_ratings": ratings,
+        "user_seen_timestamps": times.astype("datetime64[s]").astype(np.int64),
     }  # fmt: skip
 
 
