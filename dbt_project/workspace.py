@@ -71,6 +71,11 @@ class Workspace:
         return self.root / "artifacts"
 
     @property
+    def runs(self) -> Path:
+        """Curves and checkpoints of training, a directory each; `tensorboard --logdir` reads it."""
+        return self.root / "runs"
+
+    @property
     def reports(self) -> Path:
         """metrics.json, report.html and what else a run tells people."""
         return self.root / "reports"

@@ -90,6 +90,20 @@ class Dataset:
         """The films each (user_id, event_timestamp) had rated before that moment."""
         return arrays(self.features("seen_v1", entities), "user_seen_movie_ids")
 
+    def histories(self, service: str, until: Split) -> pa.Table:
+        """The user's half of a service at the end of `until`, for every user who has rated by then, by user_id.
+
+        Leave-one-out ends for each user at a moment of their own: that of the first event after `until`.
+        """
+        user_ids = np.unique(integers(self.interactions(*SPLITS[: SPLITS.index(until) + 1]), "user_id"))
+        if self.protocol == "time":
+            moments = pd.Series(pd.Timestamp(self.cut_off(until)).tz_localize(None), index=user_ids)
+        else:
+            later = self.interactions(*SPLITS[SPLITS.index(until) + 1 :]).to_pandas()
+            moments = later.groupby("user_id")["event_timestamp"].min().reindex(user_ids)
+        frame = pd.DataFrame({"user_id": user_ids, "event_timestamp": moments.to_numpy()})
+        return self.users(service, frame)
+
     def cut_off(self, until: Split) -> datetime:
         """The moment at which `until` ends: that of the first event of the split after it."""
         after = SPLITS[SPLITS.index(until) + 1 :]

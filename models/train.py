@@ -48,7 +48,7 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     dataset = dataset_name(space)
     data = Dataset(load_store(), protocol)
     needed = {*wanted, *(CHANNELS if RANKER in wanted else ())} - {RANKER}
-    fitted = {name: fit_channel(data, name) for name in RECALL if name in needed}
+    fitted = {name: fit_channel(data, name, space.runs) for name in RECALL if name in needed}
     folder = artifacts_of(space, protocol)
     measured = {}
     for name in wanted:
@@ -63,10 +63,11 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     return measured
 
 
-def fit_channel(data: Dataset, name: str) -> Any:
-    """A channel fitted on the train split."""
+def fit_channel(data: Dataset, name: str, runs: Path) -> Any:
+    """A channel fitted on the train split; its curves and checkpoints lie below `runs`."""
     kind: Any = model_class(name)
     channel = kind(kind.Config.read(name))
+    channel.run = runs / data.protocol / name / "train"
     channel.fit(data, "train")
     return channel
 

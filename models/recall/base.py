@@ -1,6 +1,7 @@
 """What a recall channel is: fit on splits, recommend films for rows of user features."""
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -15,6 +16,9 @@ CHUNK = 1024
 
 class Recaller(Model):
     """A recall channel. `config.service` names the one Feast service whose features it reads."""
+
+    run: Path | None = None
+    """Where training leaves its curves and checkpoints; nowhere if None."""
 
     @abstractmethod
     def fit(self, data: Dataset, until: Split) -> None:
@@ -34,6 +38,7 @@ class Recaller(Model):
     def refit(self, data: Dataset, until: Split) -> Self:
         """A model of the same configuration, fitted up to `until` with what this one's validation found."""
         model = type(self)(self.config)
+        model.run = self.run and self.run.with_name(until)
         model.fit(data, until)
         return model
 

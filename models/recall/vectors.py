@@ -1,0 +1,130 @@
+"""Channels that compare vectors: their index, and the search that leaves out what is seen."""
+
+from abc import abstractmethod
+from typing import Any, Literal, Self
+
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from models.config import ModelConfig
+from models.dataset import Dataset, Split
+from models.recall.base import CHUNK, Recaller
+from models.training import NeuralConfig
+
+
+class IndexConfig(ModelConfig):
+    """How the films' vectors are searched. Johnson, Douze and Jégou, Billion-scale similarity search (2019)."""
+
+    index: Literal["flat", "hnsw", "ivf"] = "flat"
+    """flat: exact. hnsw: a graph of neighbours (Malkov and Yashunin 2018). ivf: the nearest of clustered lists."""
+    hnsw_links: int = 32
+    """Links a film has in the graph; more find more and take more memory."""
+    hnsw_breadth: int = 256
+    """Films held while the graph is walked, at least as many as are asked for."""
+    ivf_lists: int = 256
+    """Lists that the films are clustered into; at most one for 39 films."""
+    ivf_probes: int = 32
+    """Lists looked into for a question."""
+
+
+class VectorConfig(NeuralConfig, IndexConfig):
+    """Configuration of a trained channel that compares vectors."""
+
+
+def build_index(vectors: np.ndarray, config: IndexConfig) -> Any:
+    """An index by inner product over film vectors (m, d) float32. Its search pads with row -1."""
+    dim = vectors.shape[1]
+    index: Any
+    if config.index == "hnsw":
+        index = faiss.IndexHNSWFlat(dim, config.hnsw_links, faiss.METRIC_INNER_PRODUCT)
+    elif config.index == "ivf":
+        lists = max(1, min(config.ivf_lists, len(vectors) // 39))  # FAISS wants 39 vectors a list
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
+        index.cp.seed = config.seed
+        index.train(vectors)
+        index.nprobe = config.ivf_probes
+    else:
+        index = faiss.IndexFlatIP(dim)
+    index.add(vectors)
+    return index
+
+
+def search(index: Any, asked: np.ndarray, k: int, config: IndexConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` nearest rows to each question (n, d): scores and rows (n, k), padded with -1; k may exceed the index."""
+    k = max(1, min(k, index.ntotal))
+    if config.index == "hnsw":
+        index.hnsw.efSearch = max(config.hnsw_breadth, k)
+    scores, rows = index.search(np.ascontiguousarray(asked, np.float32), k)
+    return scores, rows
+
+
+class VectorRecaller(Recaller):
+    """A channel whose films have a vector each and whose users have one or more."""
+
+    config: VectorConfig
+    vectors: np.ndarray
+    """(m, d) float32, a row a film of `self.films`."""
+    epochs: int | None = None
+    """How many passes were best, once that is known."""
+
+    def refit(self, data: Dataset, until: Split) -> Self:
+        """A new model, trained up to `until` for as many epochs as were best here."""
+        model = type(self)(self.config)
+        model.epochs, model.run = self.epochs, self.run and self.run.with_name(until)
+        model.fit(data, until)
+        model.metrics = self.metrics | model.metrics
+        return model
+
+    @abstractmethod
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors (n, i, d) float32 of rows of user features, i interests each, and whether a user is known (n,)."""
+
+    def index_films(self, vectors: np.ndarray) -> None:
+        """Take the films' vectors (m, d) and make them searchable."""
+        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        self.index = build_index(self.vectors, self.config)
+
+    def recommend(
+        self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The films nearest to any of each user's vectors; an unknown user gets nothing."""
+        skip = [self.films.rows(ids) for ids in exclude] if exclude is not None else []
+        parts = [
+            self._nearest(users.slice(start, CHUNK), k, skip[start : start + CHUNK])
+            for start in range(0, max(users.num_rows, 1), CHUNK)  # no user: one empty slice
+        ]
+        rows, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return self.films.at(rows), scores
+
+    def _nearest(self, users: pa.Table, k: int, skip: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        asked, known = self.user_vectors(users)
+        n, interests, d = asked.shape
+        wide = k + max((len(rows) for rows in skip), default=0)
+        scores, rows = search(self.index, asked.reshape(n * interests, d), wide, self.config)
+        scores, rows = scores.reshape(n, -1), rows.reshape(n, -1)
+        scores[(rows < 0) | np.isnan(scores) | ~known[:, None]] = -np.inf
+        for i, seen in enumerate(skip):
+            scores[i, np.isin(rows[i], seen)] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")
+        rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        if interests > 1:
+            rows, scores = first_of_each(rows, scores)
+        found = np.full((n, k), -1, np.int64)
+        values = np.full((n, k), -np.inf, np.float32)
+        width = min(k, rows.shape[1])
+        held = np.isfinite(scores[:, :width])
+        found[:, :width] = np.where(held, rows[:, :width], -1)
+        values[:, :width] = scores[:, :width]
+        return found, values
+
+
+def first_of_each(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep each row's first mention in lists (n, w) sorted by score; the others go to the end with -inf."""
+    again = np.zeros(rows.shape, bool)
+    for i, line in enumerate(rows):
+        again[i] = True
+        again[i, np.unique(line, return_index=True)[1]] = False
+    scores = np.where(again, -np.inf, scores)
+    order = np.argsort(again, axis=1, kind="stable")
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
