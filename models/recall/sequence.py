@@ -1,0 +1,133 @@
+"""Sequence recall: a causal Transformer over all that a user has rated, in order."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from feast import FeatureStore
+from torch import Tensor
+
+from models.columns import ragged
+from models.dataset import Dataset, Split
+from models.ids import Ids
+from models.recall import histories
+from models.recall.check import judge, validation_check
+from models.recall.softmax import full_softmax, sampled_softmax
+from models.recall.transformer import Transformer
+from models.recall.vectors import VectorConfig, VectorRecaller
+from models.training import Task, device, train
+
+USERS_AT_ONCE = 128
+"""Users whose vectors are worked out together: attention holds a square of the history's length for each."""
+
+
+class SequenceConfig(VectorConfig):
+    """Configuration of the sequence model."""
+
+    length: int
+    """How many of a user's latest events are looked at."""
+    dim: int
+    """Width of the vectors."""
+    heads: int
+    """Attention heads."""
+    blocks: int
+    """Transformer blocks."""
+    inner: int
+    """Width inside the perceptrons."""
+    dropout: float
+    """Dropout after attention and perceptron."""
+    input_dropout: float
+    """Dropout on the inputs."""
+    ratings: bool
+    """Whether the rating given is an input."""
+    gaps: bool
+    """Whether time between events is an input and a bias of attention."""
+    calendar: bool
+    """Whether the hour and weekday of the question are inputs."""
+    negatives: int
+    """Films drawn for a batch's sampled softmax; 0 for the softmax over all films."""
+    positions: int
+    """Events in a batch, padding included."""
+    judged: int = 2000
+    """How many validation events judge an epoch."""
+
+
+class Sequence(VectorRecaller):
+    """Self-attention over the history, trained to name the next film at every position of it."""
+
+    Config = SequenceConfig
+    config: SequenceConfig
+
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Train on every user's history up to `until`; up to `train`, validation stops it early."""
+        c = self.config
+        table = data.histories(c.service, until)
+        self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
+        flat = histories.flatten(table, self.films)
+        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
+        with torch.random.fork_rng():
+            torch.manual_seed(c.seed)
+            self.network = self._network().to(device())
+            task = Task(
+                batches=lambda rng: histories.batches(flat, c.length, c.positions, rng),
+                loss=lambda cut: self._loss(flat, cut),
+                measure=(lambda: judge(self._indexed(), check)) if check else None,
+                data=f"{data.data_hash} {data.protocol} {until}",
+            )
+            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
+        self._indexed()
+        self.came_from(data, until)
+
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """See VectorRecaller: the vector at each history's last event; a user without any known film is unknown."""
+        flat = histories.flatten(users, self.films)
+        last = histories.latest(flat, self.config.length)
+        size = last[:, 1] - last[:, 0]
+        vectors = np.zeros((users.num_rows, 1, self.config.dim), np.float32)
+        self.network.eval()
+        where = next(self.network.parameters()).device
+        by_size = np.argsort(size, kind="stable")  # little padding
+        for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
+            with torch.no_grad():
+                hidden = self.network(histories.gather(flat, last[some], where))
+                at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
+                vectors[some, 0] = hidden[torch.arange(len(some)), at].float().cpu().numpy()
+        return vectors, size > 0
+
+    def _loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
+        where = device()
+        hidden = self.network(histories.gather(flat, cut, where))  # (b, t, d)
+        window, place, film = histories.targets(flat, cut, where)
+        asked, films = hidden[window, place], self.network.film.weight[1:]
+        if not self.config.negatives:
+            return full_softmax(asked, films, film - 1)
+        drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
+        return sampled_softmax(asked, films, film - 1, drawn)
+
+    def _network(self) -> Transformer:
+        c = self.config
+        return Transformer(
+            films=len(self.films), length=-(-c.length // histories.ROUND) * histories.ROUND, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
+            dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
+        )  # fmt: skip
+
+    def _indexed(self) -> "Sequence":
+        self.index_films(self.network.film.weight[1:].detach().float().cpu().numpy())
+        return self
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The network's weights; the film table is among them."""
+        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The epochs trained."""
+        return {"epochs": self.epochs}
+
+    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
+        """Build the network and the index from what was saved."""
+        self.epochs = facts["epochs"]
+        self.network = self._network()
+        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+        self.network.eval()
+        self._indexed()

@@ -1,0 +1,64 @@
+"""Softmax over films as a loss: over all of them in slices that stay in the cache, or over a shared sample."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SLICE = 1024
+"""Rows of logits held at once; all of them would be gigabytes, and slower for not fitting a cache."""
+
+
+class _FullSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, asked: Tensor, films: Tensor, targets: Tensor, product: torch.dtype) -> Tensor:
+        matrix = films.to(product)
+        to_asked, to_films = torch.empty_like(asked, dtype=torch.float32), torch.zeros_like(films)
+        loss = torch.zeros((), device=asked.device)
+        for rows in torch.arange(len(asked), device=asked.device).split(SLICE):
+            part, target = asked[rows].to(product), targets[rows, None]
+            logits = (part @ matrix.T).float()  # (s, m)
+            total = logits.logsumexp(dim=1, keepdim=True)
+            loss += (total - logits.gather(1, target)).sum()
+            share = logits.sub_(total).exp_()  # the softmax; less the target it is the gradient
+            share.scatter_add_(1, target, torch.full_like(total, -1.0))
+            small = share.to(product)
+            to_asked[rows] = (small @ matrix).float()
+            to_films += (small.T @ part).float()
+        ctx.save_for_backward(to_asked, to_films)
+        ctx.kind, ctx.count = asked.dtype, max(len(asked), 1)
+        return loss / ctx.count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        to_asked, to_films = ctx.saved_tensors
+        factor = gradients[0] / ctx.count
+        return (to_asked * factor).to(ctx.kind), to_films * factor, None, None
+
+
+def full_softmax(asked: Tensor, films: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of targets (p,) among all films: vectors (p, d) against (m, d).
+
+    Loss and gradients are worked out slice by slice in the forward pass (as Hsu et al., Liger Kernel, 2024), so the
+    (p, m) logits never exist at once. Under autocast the products are taken in its type.
+    """
+    kind = asked.device.type
+    product = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    with torch.autocast(kind, enabled=False):
+        loss: Tensor = _FullSoftmax.apply(asked, films, targets, product)
+    return loss
+
+
+def sampled_softmax(asked: Tensor, films: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+    """Mean cross-entropy of targets (p,) among uniformly drawn negatives (s,) that all rows share.
+
+    Negatives are weighed up to the number of films, so the loss estimates the full one (Jean et al., ACL 2015); a
+    row's own target among them is left out.
+    """
+    positive = (asked * films[targets]).sum(dim=1, keepdim=True).float()
+    others = (asked @ films[negatives].T).float() + math.log(len(films) / len(negatives))
+    others = others.masked_fill(negatives[None, :] == targets[:, None], float("-inf"))
+    logits = torch.cat([positive, others], dim=1)
+    return F.cross_entropy(logits, torch.zeros(len(targets), dtype=torch.long, device=asked.device))

@@ -1,0 +1,115 @@
+"""A causal Transformer over rating histories, trained on every position at once, in PyTorch.
+
+Kang and McAuley, Self-attentive sequential recommendation (ICDM 2018), with blocks that normalise first (Xiong et
+al., ICML 2020), relative position and time in the attention (Shaw et al. 2018; Zhai et al., HSTU, ICML 2024), and the
+film table shared between history and answer.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+BUCKETS = 64
+"""Gaps in time on a logarithmic scale: two buckets for each doubling, the last from 2^31.5 seconds on."""
+
+
+class Histories(NamedTuple):
+    """A batch of histories, oldest first, each padded at its end."""
+
+    films: Tensor
+    """(b, t) int64 rows of the film table; 0 is padding or unknown."""
+    ratings: Tensor
+    """(b, t) int64 half stars, 0 unknown."""
+    times: Tensor
+    """(b, t) int64 seconds since 1970."""
+    asked: Tensor
+    """(b, t) int64 seconds: when the film after this one was chosen; at the last position, when is asked."""
+
+
+class Transformer(nn.Module):
+    """Histories to a vector at every position: what the user wants at the moment `asked`."""
+
+    def __init__(
+        self, films: int, length: int, dim: int, heads: int, blocks: int, dropout: float, input_dropout: float,
+        inner: int, ratings: bool, gaps: bool, calendar: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.heads, self.length = heads, length
+        self.film = table(films + 1, dim)
+        self.rating = table(11, dim) if ratings else None
+        self.gap = table(BUCKETS, dim) if gaps else None
+        self.hour = table(24, dim) if calendar else None
+        self.weekday = table(7, dim) if calendar else None
+        self.distance = nn.Embedding(length, heads)
+        self.elapsed = nn.Embedding(BUCKETS, heads) if gaps else None
+        for bias in (self.distance, self.elapsed):
+            if bias is not None:
+                nn.init.zeros_(bias.weight)
+        self.dropout = nn.Dropout(input_dropout)
+        self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, histories: Histories) -> Tensor:
+        """Vectors (b, t, d). Padding lies at the end, so no real position ever sees it."""
+        x = self.film(histories.films)
+        if self.rating is not None:
+            x = x + self.rating(histories.ratings)
+        if self.gap is not None:
+            x = x + self.gap(bucket(histories.asked - histories.times))
+        if self.hour is not None and self.weekday is not None:
+            x = x + self.hour(histories.asked // 3600 % 24) + self.weekday((histories.asked // 86400 + 3) % 7)
+        x = self.dropout(x)
+        bias = self._bias(histories)
+        for block in self.blocks:
+            x = block(x, bias)
+        return self.norm(x)
+
+    def _bias(self, histories: Histories) -> Tensor:
+        """What is added to each attention logit: (1 or b, heads, t, t), -inf for what comes later."""
+        t = histories.films.shape[1]
+        assert t <= self.length, f"a history of {t} films is longer than {self.length}"
+        place = torch.arange(t, device=histories.films.device)
+        back = place[:, None] - place[None, :]  # (t, t): how many films before the query
+        bias = self.distance(back.clamp(min=0)).permute(2, 0, 1)[None]  # (1, heads, t, t)
+        if self.elapsed is not None:
+            since = bucket(histories.asked[:, :, None] - histories.times[:, None, :])  # (b, t, t)
+            bias = bias + self.elapsed(since).permute(0, 3, 1, 2)
+        return bias.masked_fill(back < 0, float("-inf"))
+
+
+class Block(nn.Module):
+    """Attention and a perceptron, each normalised first and added to what came in."""
+
+    def __init__(self, dim: int, heads: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before_attention, self.before_perceptron = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.project = nn.Linear(dim, 3 * dim, bias=False)
+        self.out = nn.Linear(dim, dim, bias=False)
+        self.perceptron = nn.Sequential(nn.Linear(dim, inner), nn.GELU(), nn.Linear(inner, dim), nn.Dropout(dropout))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """(b, t, d) -> (b, t, d)."""
+        b, t, d = x.shape
+        q, k, v = (
+            self.project(self.before_attention(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        # on a CPU and at these sizes, plain products are faster than the fused kernel, and the bias is learned
+        weights = torch.softmax(q * (d // self.heads) ** -0.5 @ k.transpose(2, 3) + bias, dim=3)
+        x = x + self.dropout(self.out((weights.to(v.dtype) @ v).transpose(1, 2).reshape(b, t, d)))
+        out: Tensor = x + self.perceptron(self.before_perceptron(x))
+        return out
+
+
+def table(rows: int, dim: int) -> nn.Embedding:
+    """An embedding with small weights."""
+    made = nn.Embedding(rows, dim)
+    nn.init.normal_(made.weight, std=0.02)
+    return made
+
+
+def bucket(seconds: Tensor) -> Tensor:
+    """Seconds to 0..63: floor(2 log2(1 + s)), what is negative as 0."""
+    return (2 * torch.log2(1 + seconds.clamp(min=0).double())).long().clamp(max=BUCKETS - 1)
