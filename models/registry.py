@@ -10,6 +10,7 @@ RECALL = {
     "item_cf": "item_cf:ItemCF",
     "two_tower": "two_tower:TwoTower",
     "sequence": "sequence:Sequence",
+    "sequence_order": "sequence:Sequence",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
 RANK = {"dcn": "dcn:DCN"}

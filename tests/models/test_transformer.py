@@ -1,0 +1,97 @@
+"""The sequence network: PyTorch's own layer as the reference, and what must not reach a position."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models.recall.softmax import full_softmax, sampled_softmax
+from models.recall.transformer import BUCKETS, Block, Histories, Transformer, bucket
+
+
+def network(**changes: bool) -> Transformer:
+    torch.manual_seed(0)
+    made = Transformer(
+        films=40, length=16, dim=16, heads=2, blocks=2, dropout=0.1, input_dropout=0.1, inner=32,
+        **({"ratings": True, "gaps": True, "calendar": True} | changes),
+    )  # fmt: skip
+    for weight in made.parameters():
+        nn.init.normal_(weight, std=0.3)
+    return made.eval()
+
+
+def asked(b: int = 3, t: int = 16) -> Histories:
+    generator = torch.Generator().manual_seed(1)
+    times = torch.randint(0, 10**6, (b, t), generator=generator).cumsum(1)
+    films = torch.randint(1, 41, (b, t), generator=generator)
+    return Histories(films, torch.randint(1, 11, (b, t), generator=generator), times, times + 3600)
+
+
+def test_no_position_sees_a_later_one() -> None:
+    histories = asked()
+    later = Histories(*(torch.cat([column[:, :9], column[:, 9:].flip(1)], dim=1) for column in histories))
+    net = network()
+    assert torch.allclose(net(histories)[:, :9], net(later)[:, :9], atol=1e-5)
+    assert not torch.allclose(net(histories)[:, 9:], net(later)[:, 9:], atol=1e-2)
+
+
+def test_padding_at_the_end_changes_nothing() -> None:
+    histories = asked(t=10)
+    wide = Histories(*(F.pad(column, (0, 6)) for column in histories))
+    assert torch.allclose(network()(histories), network()(wide)[:, :10], atol=1e-5)
+
+
+def test_inputs_count_only_where_they_are_configured() -> None:
+    histories = asked()
+    for name, column in (("ratings", "ratings"), ("gaps", "asked"), ("calendar", "asked")):
+        changed = histories._replace(
+            **{column: 11 - histories.ratings if name == "ratings" else histories.asked + 7200}
+        )
+        only = network(**{other: other == name for other in ("ratings", "gaps", "calendar")})
+        none = network(ratings=False, gaps=False, calendar=False)
+        assert not torch.allclose(only(histories), only(changed), atol=1e-3), name
+        assert torch.equal(none(histories), none(changed)), name
+
+
+def test_a_block_is_pytorchs_own_layer_plus_a_bias() -> None:
+    block = Block(dim=16, heads=2, inner=32, dropout=0.0).eval()
+    theirs = nn.TransformerEncoderLayer(
+        16, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    ).eval()
+    first, second = block.perceptron[0], block.perceptron[2]
+    with torch.no_grad():
+        theirs.self_attn.in_proj_weight.copy_(block.project.weight)
+        theirs.self_attn.in_proj_bias.zero_()
+        theirs.self_attn.out_proj.weight.copy_(block.out.weight)
+        theirs.self_attn.out_proj.bias.zero_()
+        theirs.linear1.load_state_dict(first.state_dict())
+        theirs.linear2.load_state_dict(second.state_dict())
+    x = torch.randn(3, 7, 16)
+    bias = torch.randn(2, 7, 7).masked_fill(torch.ones(7, 7).triu(1).bool(), float("-inf"))
+    expected = theirs(x, src_mask=bias.repeat(3, 1, 1))
+    assert torch.allclose(block(x, bias[None]), expected, atol=1e-5)
+
+
+def test_gaps_double_every_second_bucket() -> None:
+    seconds = torch.tensor([-5, 0, 1, 3, 7, 3600, 86400, 2**40])
+    assert bucket(seconds).tolist() == [0, 0, 2, 4, 6, 23, 32, BUCKETS - 1]
+
+
+def test_full_softmax_is_cross_entropy_with_its_gradients() -> None:
+    torch.manual_seed(0)
+    vectors, films = torch.randn(2500, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True)
+    target = torch.randint(30, (2500,))
+    ours, theirs = full_softmax(vectors * 2, films, target), F.cross_entropy(vectors * 2 @ films.T, target)
+    assert torch.allclose(ours, theirs, rtol=1e-5)
+    for mine, other in zip(
+        torch.autograd.grad(3 * ours, (vectors, films)), torch.autograd.grad(3 * theirs, (vectors, films)), strict=True
+    ):
+        assert torch.allclose(mine, other, atol=1e-6)
+
+
+def test_a_sample_of_all_films_is_the_full_softmax() -> None:
+    torch.manual_seed(0)
+    vectors, films, target = torch.randn(50, 8), torch.randn(30, 8), torch.randint(30, (50,))
+    every = sampled_softmax(vectors, films, target, torch.arange(30))
+    assert torch.allclose(every, full_softmax(vectors, films, target), rtol=1e-5)
+    estimates = [sampled_softmax(vectors, films, target, torch.randint(30, (12,))) for _ in range(400)]
+    assert abs(torch.stack(estimates).mean() - every) < 0.1 * every
