@@ -107,8 +107,9 @@ class Sequence(VectorRecaller):
 
     def _network(self) -> Transformer:
         c = self.config
+        widest = -(-c.length // histories.ROUND) * histories.ROUND
         return Transformer(
-            films=len(self.films), length=-(-c.length // histories.ROUND) * histories.ROUND, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
+            films=len(self.films), length=widest, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
             dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
         )  # fmt: skip
 

@@ -9,8 +9,11 @@ import pyarrow as pa
 
 from models.config import ModelConfig
 from models.dataset import Dataset, Split
-from models.recall.base import CHUNK, Recaller
+from models.recall.base import Recaller
 from models.training import NeuralConfig
+
+CHUNK = 256
+"""Users that are searched for together."""
 
 
 class IndexConfig(ModelConfig):
@@ -89,13 +92,15 @@ class VectorRecaller(Recaller):
         self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The films nearest to any of each user's vectors; an unknown user gets nothing."""
-        skip = [self.films.rows(ids) for ids in exclude] if exclude is not None else []
-        parts = [
-            self._nearest(users.slice(start, CHUNK), k, skip[start : start + CHUNK])
-            for start in range(0, max(users.num_rows, 1), CHUNK)  # no user: one empty slice
-        ]
-        rows, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return self.films.at(rows), scores
+        n = users.num_rows
+        skip = [self.films.rows(ids) for ids in exclude] if exclude is not None else [np.empty(0, np.int64)] * n
+        # as many more films are fetched as the slice's longest list leaves out: like beside like
+        order = np.argsort([len(rows) for rows in skip], kind="stable")
+        found = np.full((n, k), -1, np.int64)
+        scores = np.full((n, k), -np.inf, np.float32)
+        for some in np.split(order, range(CHUNK, n, CHUNK)):
+            found[some], scores[some] = self._nearest(users.take(pa.array(some)), k, [skip[i] for i in some])
+        return self.films.at(found), scores
 
     def _nearest(self, users: pa.Table, k: int, skip: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         asked, known = self.user_vectors(users)
