@@ -25,7 +25,10 @@ def vectors_file(space: Workspace) -> Path:
 
 
 def land_vectors(space: Workspace, model: str, movie_ids: list[int], hashes: list[str], vectors: np.ndarray) -> Path:
-    """Land the vectors (n, d) float32 of n films by one rename, in place of those that were landed before."""
+    """Land the vectors (n, d) float32 of n films by one rename, in place of those that were landed before.
+
+    The same vectors once more leave the file as it is, so that the next build may append.
+    """
     table = pa.table(
         {
             "movie_id": movie_ids,
@@ -37,6 +40,8 @@ def land_vectors(space: Workspace, model: str, movie_ids: list[int], hashes: lis
         SCHEMA,
     )
     file = vectors_file(space)
+    if file.exists() and pq.read_table(file).equals(table):
+        return file
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_suffix(".part")
     pq.write_table(table, aside, compression="zstd")
