@@ -9,6 +9,7 @@ RECALL = {
     "popularity_recent": "popularity:Popularity",
     "item_cf": "item_cf:ItemCF",
     "two_tower": "two_tower:TwoTower",
+    "content": "content:Content",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
 RANK = {"dcn": "dcn:DCN"}

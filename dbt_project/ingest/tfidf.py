@@ -49,7 +49,8 @@ def text_vectors(texts: list[str], dimensions: int, seed: int = 0) -> np.ndarray
     except ValueError:  # not one term stands in two texts
         return np.zeros((len(texts), dimensions), np.float32)
     width = min(dimensions, *weights.shape)
-    reduced = TruncatedSVD(width, n_iter=7, random_state=seed).fit_transform(weights)
+    svd = TruncatedSVD(width, n_iter=7, random_state=seed)
+    reduced = svd.fit_transform(weights) if weights.shape[1] > 1 else weights.toarray()
     out = np.zeros((len(texts), dimensions), np.float32)
     out[:, :width] = normalize(np.where(np.abs(reduced) < 1e-7, 0.0, reduced))
     return out

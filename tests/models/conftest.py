@@ -1,16 +1,17 @@
-"""The planted world and the three kinds of channel, trained on it once."""
+"""The planted world and the kinds of channel, trained on it once."""
 
 from typing import Any
 
 import pytest
 
 from models.dataset import Dataset
+from models.recall.content import Content, ContentConfig
 from models.recall.item_cf import ItemCF, ItemCFConfig
 from models.recall.popularity import Popularity, PopularityConfig
 from models.recall.two_tower import TwoTower, TwoTowerConfig
 from tests.models.synthetic import PlantedStore, planted
 
-KINDS = ("popularity", "item_cf", "two_tower")
+KINDS = ("popularity", "item_cf", "content", "two_tower")
 
 
 def untrained(kind: str) -> Any:
@@ -19,6 +20,8 @@ def untrained(kind: str) -> Any:
         return Popularity(PopularityConfig.read(kind))
     if kind == "item_cf":
         return ItemCF(ItemCFConfig.read(kind))
+    if kind == "content":
+        return Content(ContentConfig.read(kind))
     small = {"dim": 16, "hidden": 32, "batch": 128, "epochs": 6, "learning_rate": 0.01}
     return TwoTower(TwoTowerConfig.read(kind).model_copy(update=small))
 
