@@ -50,6 +50,20 @@ def collect(
 
 
 @app.command()
+def embed(
+    dimensions: Annotated[int, typer.Option(min=2, max=1024, help="how long a film's vector is")] = 64,
+) -> None:
+    """Make a vector of each landed film's text: title, plot, genres, keywords, director and lead cast."""
+    from dbt_project.ingest.embed import embed as run
+
+    embedded = run(workspace(), dimensions)
+    without = embedded.films - embedded.vectors
+    alone = f"; {without:,} films whose text shares no word with another have none" if without else ""
+    print(f"landed {embedded.vectors:,} vectors of {dimensions} by {embedded.model} in {embedded.file}{alone}")
+    print("next: (cd dbt_project && dbt build)")
+
+
+@app.command()
 def synth(
     preset: Annotated[str, typer.Option(help="tiny, ml-100k, ml-1m, ml-10m or ml-32m")],
     seed: Annotated[int, typer.Option(help="another seed, other data")] = 0,

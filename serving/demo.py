@@ -70,6 +70,7 @@ def steps(dataset: str, archive: Path | None, links: Path | None, tmdb: Path | N
     return [
         *([] if archive is None and landed() == dataset else [Step("fetch", fetch)]),
         *collect,
+        Step("embed", ["cinefeast", "embed"]),
         Step("dbt", ["dbt", "--quiet", "build"], "dbt_project"),
         Step("feast apply", [*feast, "apply"], "feature_repo"),
         Step("feast materialize", [*feast, "materialize", "1970-01-01T00:00:00", now], "feature_repo"),

@@ -35,6 +35,7 @@ def build_features(workspace: Path, archive: Path, tmdb: Path) -> None:
     """archive -> landing -> warehouse -> registry -> online store."""
     run(workspace, "cinefeast", "fetch", "ml-latest-small", "--archive", str(archive))
     run(workspace, "cinefeast", "collect", "--from", str(tmdb))
+    run(workspace, "cinefeast", "embed")
     dbt_build(workspace)
     materialize(workspace)
 

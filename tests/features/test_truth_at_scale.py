@@ -24,6 +24,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = synth(SIZE.name, 0, out)
     run(root, "cinefeast", "fetch", "ml-32m", "--archive", str(made.archive))
     run(root, "cinefeast", "collect", "--from", str(made.documents))
+    run(root, "cinefeast", "embed")
     dbt_build(root)
     return root
 

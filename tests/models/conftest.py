@@ -1,4 +1,4 @@
-"""The planted world and the three kinds of channel, trained on it once."""
+"""The planted world and kinds of channel, trained on it once."""
 
 from typing import Any
 
@@ -11,9 +11,10 @@ from tests.models.synthetic import PlantedStore, planted
 SMALL: dict[str, dict[str, Any]] = {
     "popularity": {},
     "item_cf": {},
+    "content": {},
     "two_tower": {"dim": 16, "hidden": 32, "batch": 128, "epochs": 6, "learning_rate": 0.01},
 }
-"""The three kinds of channel, with what is set so that training them is short."""
+"""The kinds of channel, with what is set so that training them is short."""
 
 
 def untrained(kind: str, **small: Any) -> Any:

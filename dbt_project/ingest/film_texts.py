@@ -1,0 +1,113 @@
+"""What there is to read about each landed film, as one text: the title, and what its TMDb document tells."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import Workspace
+
+LEADS = 5
+
+
+def film_texts(space: Workspace) -> dict[int, str]:
+    """movie_id to text, ascending: a line each for title, tagline, overview, genres, keywords, directors, lead cast.
+
+    Films, links and documents are matched as dbt does it: the first line of a film counts, and the last document.
+    Without a document there are title and genres. CineFeastError where no films are landed.
+    """
+    films = landed(space, "movies", "title", "genres")
+    if not films:
+        raise CineFeastError(f"no landed films in {space.raw_movielens}", "cinefeast fetch ml-100k")
+    links = {movie_id: whole(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
+    wanted = set(links.values()) - {None}
+    told = {tmdb_id: document for tmdb_id, document in documents(space) if tmdb_id in wanted}
+    return {
+        movie_id: "\n".join(lines(title or "", (genres or "").split("|"), told.get(links.get(movie_id) or 0, {})))
+        for movie_id, (title, genres) in sorted(films.items())
+    }
+
+
+def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | None]]:
+    """The columns of a landed table by movie_id."""
+    try:
+        rows = pq.read_table(space.raw_movielens / f"{table}.parquet", columns=["movie_id", *columns])
+    except FileNotFoundError:
+        return {}
+    found: dict[int, list[str | None]] = {}
+    for movie_id, *values in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
+        if (key := whole(movie_id)) is not None:
+            found.setdefault(key, values)
+    return found
+
+
+def documents(space: Workspace) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    """tmdb_id and what a landed document tells, in order of landing; lines that are no document are left out."""
+    for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
+        with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
+            for line in stream:
+                try:
+                    document = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(document, dict) and (tmdb_id := whole(document.get("id"))) is not None:
+                    yield tmdb_id, told_by(document)
+
+
+def told_by(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The parts of a document that are text."""
+    crew = items(document, "credits", "crew")
+    return {
+        "prose": [text for name in ("tagline", "overview") if isinstance(text := document.get(name), str)],
+        "genres": names(items(document, "genres")),
+        "keywords": names(items(document, "keywords", "keywords")),
+        "directors": names(member for member in crew if member.get("job") == "Director"),
+        "cast": lead_cast(document),
+    }
+
+
+def lines(title: str, genres: list[str], told: dict[str, list[str]]) -> Iterator[str]:
+    """The lines of one film's text that are not empty."""
+    yield re.sub(r"^(.*), (The|A|An)$", r"\2 \1", re.sub(r"\s*\(\d{4}\)\s*$", "", title.strip()))
+    yield from (" ".join(text.split()) for text in told.get("prose", ()) if text.strip())
+    known = [name for name in genres if name and name != "(no genres listed)"]
+    lists = [known + told.get("genres", []), *(told.get(part, []) for part in ("keywords", "directors", "cast"))]
+    yield from (", ".join(dict.fromkeys(names)) for names in lists if names)
+
+
+def items(document: dict[str, Any], *path: str) -> list[dict[str, Any]]:
+    """The objects of a list somewhere in a document; none where there is no such list."""
+    found: Any = document
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def names(found: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of a document's items."""
+    return [name for item in found if isinstance(name := item.get("name"), str) and name.strip()]
+
+
+def lead_cast(document: dict[str, Any]) -> list[str]:
+    """The names of the first actors in the credits, each person once."""
+    billed = []
+    for at, actor in enumerate(items(document, "credits", "cast")):
+        person_id, order = whole(actor.get("id")), whole(actor.get("order"))
+        if person_id is not None:
+            billed.append((at if order is None else order, person_id, at, actor))
+    once: dict[int, dict[str, Any]] = {}
+    for _, person_id, _, actor in sorted(billed, key=lambda entry: entry[:3]):
+        once.setdefault(person_id, actor)
+    return names(list(once.values())[:LEADS])
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that may be written as text; None for anything else."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
