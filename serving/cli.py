@@ -88,6 +88,10 @@ def train(
 @app.command()
 def evaluate(
     protocol: Annotated[list[str] | None, typer.Option(help="one protocol, or several; all if none is named")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="a recall channel, or several, alone; every trained model if none is named")
+    ] = None,
+    save: Annotated[str | None, typer.Option(help="a name: write docs/results/NAME.json too")] = None,
 ) -> None:
     """Measure the trained models and write reports/metrics.json."""
     from rich.console import Console
@@ -95,7 +99,7 @@ def evaluate(
     from models.evaluation.evaluate import evaluate as run
     from serving.showcase import print_metrics
 
-    run(protocol or [])
+    run(protocol or [], model, save)
     print_metrics(Console(highlight=False, width=None if sys.stdout.isatty() else 160))
     print(f"wrote {workspace().reports / 'metrics.json'}")
 

@@ -35,6 +35,7 @@ class Recaller(Model):
         """A model of the same configuration, fitted up to `until` with what this one's validation found."""
         model = type(self)(self.config)
         model.fit(data, until)
+        model.metrics = self.metrics | model.metrics
         return model
 
 
