@@ -38,8 +38,7 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     """
     from feature_repo.store import load_store
 
-    if protocol not in SPLIT_COLUMN:
-        raise CineFeastError(f"no protocol {protocol}: there are {', '.join(SPLIT_COLUMN)}", "cinefeast train")
+    check_protocol(protocol)
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")
@@ -65,6 +64,12 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
         model.save(folder / name)
         measured[name] = model.metrics
     return measured
+
+
+def check_protocol(protocol: str) -> None:
+    """CineFeastError where there is no such split."""
+    if protocol not in SPLIT_COLUMN:
+        raise CineFeastError(f"no protocol {protocol}: there are {', '.join(SPLIT_COLUMN)}", "cinefeast train")
 
 
 def fit_channel(data: Dataset, name: str, changes: dict[str, Any] | None = None) -> Any:

@@ -52,16 +52,16 @@ def commit(checkout: Path) -> str:
 
 
 def made_of(space: Workspace) -> dict[str, str]:
-    """The landed data set's name and the command that landed it."""
+    """The landed data set, what its results are called (after an archive of its own), the command that landed it."""
     manifest = read_json(space.raw_movielens / "manifest.json", "cinefeast fetch ml-100k")
-    command = f"cinefeast fetch {manifest['dataset']}"
-    downloaded = space.root / "raw" / "archives" / str(manifest.get("archive"))
-    if manifest.get("archive") and not downloaded.exists():
-        command += f" --archive {manifest['archive']}"
+    name, command = manifest["dataset"], f"cinefeast fetch {manifest['dataset']}"
+    archive = str(manifest.get("archive") or "")
+    if archive and not (space.raw_movielens.parent / "archives" / archive).exists():  # else it was downloaded
+        name, command = archive.split(".")[0], f"{command} --archive {archive}"
     links = manifest.get("files", {}).get("links", {}).get("file")
     if links and "/" not in links:  # else it came out of the archive
         command += f" --links {links}"
-    return {"dataset": manifest["dataset"], "data": command}
+    return {"dataset": manifest["dataset"], "name": name, "data": command}
 
 
 def read_json(path: Path, next_command: str) -> dict[str, Any]:
