@@ -15,7 +15,7 @@ class Share(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
     """What its reciprocal ranks are multiplied by."""
     quota: int = Field(default=500, ge=1)
     """It brings at most so many films."""
