@@ -81,6 +81,16 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def searches(self) -> Path:
+        """Studies of parameters, and what channels brought while the merge was tuned."""
+        return self.root / "searches"
+
+    @property
+    def peers(self) -> Path:
+        """The data as other libraries read it, and what they answered, a directory for each protocol."""
+        return self.root / "peers"
+
+    @property
     def reports(self) -> Path:
         """metrics.json, report.html and what else a run tells people."""
         return self.root / "reports"

@@ -129,8 +129,14 @@ def check_schema(path: Path, config: ModelConfig, trained: dict[str, str], live:
 
 
 def again(path: Path) -> str:
-    """The command that trains the artifact at `path` anew; its folder's parent tells the protocol."""
-    return "cinefeast train" + (" --protocol leave-one-out" if path.parent.name == "leave-one-out" else "")
+    """The command that trains the artifact at `path` anew; its folder's parent tells the protocol.
+
+    Without a name `cinefeast train` trains all that is served, which belongs together; another model is named.
+    """
+    from models.registry import CHANNELS, RECALL  # which imports this module
+
+    name = f" {path.name}" if path.name in RECALL and path.name not in CHANNELS else ""
+    return f"cinefeast train{name}" + (" --protocol leave-one-out" if path.parent.name == "leave-one-out" else "")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

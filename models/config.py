@@ -2,13 +2,15 @@
 
 import tomllib
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dbt_project.errors import CineFeastError
 
 CONFIGS = Path(__file__).parent / "configs"
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class ModelConfig(BaseModel):
@@ -26,10 +28,22 @@ class ModelConfig(BaseModel):
     @classmethod
     def read(cls, name: str) -> Self:
         """The configuration in `configs/<name>.toml`; CineFeastError when it is missing or wrong."""
-        path = CONFIGS / f"{name}.toml"
+        return read_toml(cls, CONFIGS / f"{name}.toml")
+
+    def changed(self, changes: dict[str, Any]) -> Self:
+        """This configuration with some fields changed; CineFeastError where one is unknown or wrong."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise CineFeastError(f"no configuration {path}", "cinefeast train --help") from None
-        except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise CineFeastError(f"{path}: {' '.join(str(error).split())}", f"edit {path.name}") from None
+            return type(self).model_validate(self.model_dump() | changes)
+        except ValidationError as error:
+            what = f"{self.name} cannot be changed so: {' '.join(str(error).split())}"
+            raise CineFeastError(what, f"look at {CONFIGS / f'{self.name}.toml'}") from None
+
+
+def read_toml(kind: type[Settings], path: Path) -> Settings:
+    """A frozen file as the settings it holds; CineFeastError when it is missing or wrong."""
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise CineFeastError(f"no configuration {path}", "cinefeast train --help") from None
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise CineFeastError(f"{path}: {' '.join(str(error).split())}", f"edit {path.name}") from None

@@ -1,6 +1,7 @@
 """The only door through which models see data: Feast features around the labels' entity frame."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
@@ -78,9 +79,11 @@ class Dataset:
         asked = entities.reset_index(drop=True).assign(row_number=np.arange(len(entities)))
         return self._fetch(asked, service).sort_by("row_number").drop_columns(["row_number"])
 
-    def users(self, service: str, entities: pd.DataFrame) -> pa.Table:
-        """The user's half of a service for rows of (user_id, event_timestamp), in their order."""
-        return self.features(half(self.store, service, "user_"), entities)
+    def users(self, services: str | Iterable[str], entities: pd.DataFrame) -> pa.Table:
+        """The user's half of a service, or of several, for rows of (user_id, event_timestamp), in their order."""
+        named = [services] if isinstance(services, str) else sorted(set(services))
+        wanted = [feature for service in named for feature in half(self.store, service, "user_")]
+        return self.features(list(dict.fromkeys(wanted)), entities)
 
     def films(self, service: str, entities: pd.DataFrame) -> pa.Table:
         """The film's half of a service for rows of (movie_id, event_timestamp), in their order."""

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from models.artifacts import Model
+from models.recall.merging import Merging
 
 RECALL = {
     "popularity": "popularity:Popularity",
@@ -17,10 +18,10 @@ RECALL = {
 RANK = {"dcn": "dcn:DCN"}
 """Rankers: module and class in models.rank."""
 
-CHANNELS = ("popularity", "popularity_recent", "item_cf", "two_tower")
+MERGE = Merging.read()
+"""How what the channels bring becomes one list: configs/merge.toml."""
+CHANNELS = tuple(MERGE.channels)
 """The channels that are merged and served; the others are trained when they are named."""
-WEIGHTS = {"popularity": 0.2, "popularity_recent": 0.4, "item_cf": 1.0, "two_tower": 1.0}
-"""Weight of each channel in the merge: what knows the user counts more than what is popular. Not tuned."""
 RANKER = "dcn"
 
 

@@ -1,6 +1,7 @@
 """`cinefeast train`: fit on the train split, choose on validation, refit on both, save."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
 from models.artifacts import Model
 from models.dataset import SPLIT_COLUMN, Dataset, Protocol
-from models.registry import CHANNELS, RANKER, RECALL, WEIGHTS, model_class
+from models.registry import CHANNELS, MERGE, RANKER, RECALL, model_class
 
 MODELS = (*RECALL, RANKER)
 
@@ -32,12 +33,12 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
 
     Each channel is fitted on `train` with `validation` as its judge, and then on both for as long as that took. The
     ranker learns from what the channels fitted on `train` bring in the validation window. An artifact replaces the
-    one before it only when it is complete.
+    one before it only when it is complete. Each measured `train_seconds`, the fit that validation judged, and
+    `fit_seconds`, that of the model which is saved, the reading of features included.
     """
     from feature_repo.store import load_store
 
-    if protocol not in SPLIT_COLUMN:
-        raise CineFeastError(f"no protocol {protocol}: there are {', '.join(SPLIT_COLUMN)}", "cinefeast train")
+    check_protocol(protocol)
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")
@@ -48,27 +49,40 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     dataset = dataset_name(space)
     data = Dataset(load_store(), protocol)
     needed = {*wanted, *(CHANNELS if RANKER in wanted else ())} - {RANKER}
-    fitted = {name: fit_channel(data, name, space.runs) for name in RECALL if name in needed}
+    fitted = {name: fit_channel(data, name, runs=space.runs) for name in RECALL if name in needed}
     folder = artifacts_of(space, protocol)
     measured = {}
     for name in wanted:
+        started = time.perf_counter()
         model = (
             fit_ranker(data, {n: fitted[n] for n in CHANNELS})
             if name == RANKER
             else fitted[name].refit(data, "validation")
         )
+        model.metrics = {**model.metrics, "fit_seconds": round(time.perf_counter() - started, 2)}
         model.provenance["dataset"] = dataset
         model.save(folder / name)
         measured[name] = model.metrics
     return measured
 
 
-def fit_channel(data: Dataset, name: str, runs: Path) -> Any:
-    """A channel fitted on the train split; its curves and checkpoints lie below `runs`."""
+def check_protocol(protocol: str) -> None:
+    """CineFeastError where there is no such split."""
+    if protocol not in SPLIT_COLUMN:
+        raise CineFeastError(f"no protocol {protocol}: there are {', '.join(SPLIT_COLUMN)}", "cinefeast train")
+
+
+def fit_channel(data: Dataset, name: str, changes: dict[str, Any] | None = None, runs: Path | None = None) -> Any:
+    """A channel fitted on the train split; its configuration is the frozen one but for `changes`.
+
+    Curves and checkpoints of its training lie below `runs`.
+    """
     kind: Any = model_class(name)
-    channel = kind(kind.Config.read(name))
-    channel.run = runs / data.protocol / name / "train"
+    channel = kind(kind.Config.read(name).changed(changes or {}))
+    channel.run = runs and runs / data.protocol / name / "train"
+    started = time.perf_counter()
     channel.fit(data, "train")
+    channel.metrics = {**channel.metrics, "train_seconds": round(time.perf_counter() - started, 2)}
     return channel
 
 
@@ -78,7 +92,7 @@ def fit_ranker(data: Dataset, channels: dict[str, Any]) -> Model:
 
     kind: Any = model_class(RANKER)
     ranker = kind(kind.Config.read(RANKER))
-    samples = make_samples(data, channels, WEIGHTS, ranker.config)
+    samples = make_samples(data, channels, MERGE, ranker.config)
     ranker.fit(data, samples, list(channels), "validation")
     fitted: Model = ranker
     return fitted

@@ -14,7 +14,8 @@ from models.rank.features import candidate_rows, recall_columns
 from models.recall.base import Recaller
 from models.recall.item_cf import ItemCF
 from models.recall.merge import Candidates, merge
-from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
+from models.recall.merging import Merging
+from models.registry import CHANNELS, MERGE, RANKER, model_class
 
 BROUGHT = 500
 """How many films each channel brings before they are merged."""
@@ -35,29 +36,29 @@ class Recommendation:
 
 def fan_out(
     channels: dict[str, Recaller],
-    weights: dict[str, float],
+    merging: Merging,
     users: pa.Table,
     exclude: list[np.ndarray],
     size: int,
 ) -> Candidates:
     """What all channels bring for each user, merged to `size` films."""
     brought = {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
-    return merge(brought, weights, size)
+    return merge(brought, merging, size)
 
 
 class TwoStage:
     """Recall channels and a ranker, loaded."""
 
-    def __init__(self, channels: dict[str, Recaller], ranker: Any, weights: dict[str, float]) -> None:
+    def __init__(self, channels: dict[str, Recaller], ranker: Any, merging: Merging) -> None:
         self.channels = channels
         self.ranker = ranker
-        self.weights = weights
+        self.merging = merging
 
     @classmethod
     def load(cls, artifacts: Path, store: FeatureStore) -> Self:
         """The models saved below `artifacts`; CineFeastError where one is missing or of another feature schema."""
         channels: dict[str, Any] = {name: model_class(name).load(artifacts / name, store) for name in CHANNELS}
-        return cls(channels, model_class(RANKER).load(artifacts / RANKER, store), WEIGHTS)
+        return cls(channels, model_class(RANKER).load(artifacts / RANKER, store), MERGE)
 
     @property
     def services(self) -> list[str]:
@@ -71,7 +72,7 @@ class TwoStage:
 
     def recall(self, users: pa.Table, exclude: list[np.ndarray], size: int = BROUGHT) -> Candidates:
         """Merged candidates for each user."""
-        return fan_out(self.channels, self.weights, users, exclude, size)
+        return fan_out(self.channels, self.merging, users, exclude, size)
 
     def order(self, users: pa.Table, films: pa.Table, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
         """The ranker's scores (n, c); `rows` (n, c) tells each candidate's row in `films`, -1 for none (-inf)."""

@@ -102,6 +102,10 @@ def train(
 @app.command()
 def evaluate(
     protocol: Annotated[list[str] | None, typer.Option(help="one protocol, or several; all if none is named")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="a recall channel, or several, alone; every trained model if none is named")
+    ] = None,
+    save: Annotated[str | None, typer.Option(help="a name: write docs/results/NAME.json too")] = None,
 ) -> None:
     """Measure the trained models and write reports/metrics.json."""
     from rich.console import Console
@@ -109,9 +113,59 @@ def evaluate(
     from models.evaluation.evaluate import evaluate as run
     from serving.showcase import print_metrics
 
-    run(protocol or [])
+    run(protocol or [], model, save)
     print_metrics(Console(highlight=False, width=None if sys.stdout.isatty() else 160))
     print(f"wrote {workspace().reports / 'metrics.json'}")
+
+
+@app.command()
+def search(
+    name: Annotated[str, typer.Argument(help="a recall channel with a space in models/configs/search/")],
+    trials: Annotated[int | None, typer.Option(help="how many, those of earlier runs included")] = None,
+    protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time",
+    save: Annotated[bool, typer.Option(help="write docs/results/search-....json")] = False,
+) -> None:
+    """Find a channel's parameters on validation; prints the best as TOML. Run again, it goes on."""
+    from models.evaluation.search import as_toml
+    from models.evaluation.search import search as run
+
+    found = run(name, trials, protocol, save)
+    print(f"best of {len(found['trials'])}, {found['measure']} {found['validation'][found['measure']]:.4f}:")
+    print(as_toml(found["best"]))
+
+
+@app.command("tune-merge")
+def tune_merge(
+    channels: Annotated[
+        list[str] | None, typer.Argument(help="recall channels; those that are served if none is named")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time",
+    write: Annotated[bool, typer.Option(help="replace models/configs/merge.toml")] = False,
+    save: Annotated[bool, typer.Option(help="write docs/results/merge-....json")] = False,
+) -> None:
+    """Find weights and quotas of the merge on validation; prints them as TOML."""
+    from models.recall.merging import Merging
+    from models.recall.tune import heading
+    from models.recall.tune import tune as run
+
+    found = run(channels or [], protocol, write, save)
+    for name, measured in found["validation"].items():
+        print(f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in measured.items()))
+    print(heading(found) + Merging.model_validate(found["merge"]).toml())
+
+
+@app.command()
+def ablate(
+    model: Annotated[str, typer.Argument(help="a recall channel")],
+    name: Annotated[str, typer.Argument(help="one of its ablations in models/configs/ablations.toml")],
+    seed: Annotated[list[int] | None, typer.Option(help="a seed, or several; 0 if none is named")] = None,
+    protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time",
+) -> None:
+    """Train a channel in variants and write what each reaches to docs/results. Run again, it goes on."""
+    from models.evaluation.ablate import ablate as run
+
+    path, _ = run(model, name, seed, protocol)
+    print(f"wrote {path}")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Any
 from serving import plots
 
 PLOTTED = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@500")
-IN_TERMINAL = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@500", "coverage@50")
+IN_TERMINAL = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@50", "recall@500", "coverage@50")
 
 
 def metric_sections(metrics: dict[str, Any]) -> list[dict[str, Any]]:

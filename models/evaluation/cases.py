@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.dataset import Dataset
+from models.columns import integers
+from models.dataset import Dataset, Split
+from models.evaluation.metrics import Rated
+from models.ids import Ids
 
 WARM = 5
 """How many earlier ratings make a user warm."""
+COLD_FILM = 10
+"""A film with fewer ratings before the cut-off is cold."""
 DRAWS = 5
 """How often one later film is drawn for each user."""
 
@@ -23,12 +28,24 @@ class Cases:
     """The films that count as hits."""
 
 
-def held_out(data: Dataset) -> pd.DataFrame:
-    """Events of the test split in order, each with the number of the user's ratings strictly before its moment."""
+def held_out(data: Dataset, split: Split = "test") -> pd.DataFrame:
+    """Events of a split in order, each with the number of the user's ratings strictly before its moment."""
     events = data.interactions().to_pandas().sort_values(["event_timestamp", "rating_id"], kind="stable")
     # ratings of the very same second are not before it
     events["earlier"] = events.groupby("user_id")["event_timestamp"].rank(method="min").astype(int) - 1
-    return events[events[data.split_column] == "test"].reset_index(drop=True)
+    return events[events[data.split_column] == split].reset_index(drop=True)
+
+
+def rated_before(data: Dataset) -> Rated:
+    """How often each film was rated before the test split."""
+    events = data.interactions("train", "validation")
+    films, counts = np.unique(integers(events, "movie_id"), return_counts=True)
+    return Rated(Ids(films), counts, len(np.unique(integers(events, "user_id"))))
+
+
+def of_cold_films(test: pd.DataFrame, rated: Rated) -> pd.DataFrame:
+    """The events whose film has fewer than ten ratings before the cut-off."""
+    return test[rated.of(test["movie_id"].to_numpy()) < COLD_FILM]
 
 
 def streaming(test: pd.DataFrame, seed: int, warm: bool = True) -> Cases:
@@ -54,6 +71,15 @@ def frozen_all(data: Dataset, test: pd.DataFrame) -> Cases:
 def leave_one_out(test: pd.DataFrame) -> Cases:
     """Every user's last film, asked for at its own moment."""
     return one_each(test, test["event_timestamp"], 0)
+
+
+def spread(events: pd.DataFrame, most: int, seed: int) -> Cases:
+    """At most `most` events, each asked for at its own moment: one of every user first, then a second, and so on."""
+    drawn = events.sample(frac=1.0, random_state=seed)
+    drawn = drawn.iloc[np.argsort(drawn.groupby("user_id").cumcount().to_numpy(), kind="stable")[:most]]
+    drawn = drawn.sort_values(["user_id", "event_timestamp", "rating_id"])
+    frame = drawn[["user_id", "event_timestamp"]].reset_index(drop=True)
+    return Cases(frame, [np.array([film]) for film in drawn["movie_id"]])
 
 
 def one_each(able: pd.DataFrame, moments: pd.Series, seed: int) -> Cases:

@@ -1,116 +1,159 @@
 """`cinefeast evaluate`: every protocol on the models of the workspace, into reports/metrics.json."""
 
-import json
-import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
+from models.artifacts import again
 from models.dataset import Dataset
 from models.evaluation import cases
-from models.evaluation.protocols import Protocol
+from models.evaluation.cases import Cases
+from models.evaluation.protocols import Protocol, Rank
+from models.evaluation.record import RESULTS, made_of, provenance, write_json
 from models.progress import track
-from models.registry import CHANNELS, RANKER, WEIGHTS, model_class
-from models.train import artifacts_of, dataset_name
+from models.registry import CHANNELS, MERGE, RANKER, RECALL, model_class
+from models.train import artifacts_of
 from models.two_stage import TwoStage
 
 PRIMARY = "time-streaming"
 PROTOCOLS = {
     PRIMARY: "one later film a warm user, drawn five times; features as of that film's moment, models of the cut-off",
     "time-frozen-one": "one later film a warm user, drawn five times; features and models of the cut-off",
-    "time-frozen-all": "all later films of a warm user; features and models of the cut-off",
+    "time-frozen-all": "all later films of a warm user; features and models of the cut-off. HitRate saturates here: "
+    "recall@50 decides",
     "time-streaming-cold": "as time-streaming, for users with fewer than five earlier ratings",
+    "time-streaming-cold-films": "as time-streaming, for films with fewer than ten ratings before the cut-off",
     "leave-one-out": "every user's last film; features as of its moment, models of all other ratings",
+    "leave-one-out-cold-films": "as leave-one-out, for films with fewer than ten training ratings",
 }
 LATER = ("merged", "two_stage")
 
 
-def evaluate(protocols: list[str]) -> dict[str, Any]:
+def evaluate(protocols: list[str], models: list[str] | None = None, save: str | None = None) -> dict[str, Any]:
     """Measure the protocols (all that there are models for, if none is named) and write metrics.json.
 
-    Raises CineFeastError where a protocol is unknown, or models are missing or of other data.
+    models: the recall channels to measure, alone; if none is named every trained one, the merge and the ranker.
+    save: write the same to docs/results/<save>.json too.
+    Raises CineFeastError where a protocol or a model is unknown, or models are missing or of other data.
     """
     from feature_repo.store import load_store
 
-    unknown = [name for name in protocols if name not in PROTOCOLS]
-    if unknown:
-        raise CineFeastError(
-            f"no protocol {', '.join(unknown)}: there are {', '.join(PROTOCOLS)}", "cinefeast evaluate"
-        )
+    check_known("protocol", protocols, list(PROTOCOLS))
+    check_known("recall channel", models or [], list(RECALL))
     space = workspace()
     store = load_store()
     started = time.perf_counter()
     measured: dict[str, Any] = {}
-    if not protocols or any(name.startswith("time") for name in protocols):
-        measured |= over_time(space, store, [name for name in PROTOCOLS if not protocols or name in protocols])
-    has_models = (artifacts_of(space, "leave-one-out") / CHANNELS[0] / "config.json").exists()
-    if "leave-one-out" in protocols or (not protocols and has_models):
-        measured["leave-one-out"] = leave_one_out(space, store)
+    about: dict[str, Any] = {}
+    for split in ("time", "leave-one-out"):
+        named = [name for name in PROTOCOLS if name.startswith(split) and (not protocols or name in protocols)]
+        if named and (protocols or split == "time" or trained(space, split)):
+            found = Measured(space, store, split, models or [])
+            measured |= found.measure(named)
+            about |= {split: found.artifacts()}
     primary = PRIMARY if PRIMARY in measured else next(iter(measured))
+    options = [*(f"--protocol {name}" for name in protocols), *(f"--model {name}" for name in models or [])]
     result = {
-        "dataset": dataset_name(space),
+        **made_of(space),
+        **provenance(" ".join(["cinefeast evaluate", *options]), range(cases.DRAWS)),
+        "seconds": round(time.perf_counter() - started, 1),
+        "models": about,
         "protocol": primary,
         **parts(measured[primary]),
         "protocols": {name: found | parts(found) for name, found in measured.items()},
-        "seconds": round(time.perf_counter() - started, 1),
-        "command": " ".join(["cinefeast evaluate", *(f"--protocol {name}" for name in protocols)]),
     }
-    write(space.reports / "metrics.json", result)
+    write_json(space.reports / "metrics.json", result)
+    if save:
+        write_json(RESULTS / f"{save}.json", result)
     return result
 
 
-def over_time(space: Workspace, store: Any, wanted: list[str]) -> dict[str, Any]:
-    """The protocols of the global time split."""
-    data = Dataset(store, "time")
-    folder = artifacts_of(space, "time")
-    models = TwoStage.load(folder, store)
-    check_data(models.ranker, data, folder)
-    service = models.ranker.config.service
-    protocol = Protocol(data, models, service, data.catalogue(service, "validation"))
-    test = cases.held_out(data)
-    draws = range(cases.DRAWS)
-    asked = {
-        PRIMARY: (lambda: [cases.streaming(test, seed) for seed in draws], protocol.rank_now),
-        "time-frozen-one": (lambda: [cases.frozen_one(data, test, seed) for seed in draws], protocol.rank_at_cut_off),
-        "time-frozen-all": (lambda: [cases.frozen_all(data, test)], protocol.rank_at_cut_off),
-        "time-streaming-cold": (
-            lambda: [cases.streaming(test, seed, warm=False) for seed in draws],
-            protocol.rank_now,
-        ),
-    }
-    measured = {}
-    for name in track([name for name in wanted if name in asked], "protocols"):
-        make, rank = asked[name]
-        made = make()
-        if len(made[0].frame):
-            measured[name] = {"about": PROTOCOLS[name], **protocol.measure(made, rank)}
-    if not measured:
-        raise CineFeastError("no user of the test window can be asked about", "fetch a data set with more ratings")
-    return measured
+def check_known(what: str, names: list[str], known: list[str]) -> None:
+    """CineFeastError naming what is not there and what is."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise CineFeastError(f"no {what} {', '.join(unknown)}: there are {', '.join(known)}", "cinefeast evaluate")
 
 
-def leave_one_out(space: Workspace, store: Any) -> dict[str, Any]:
-    """Recall channels on every user's last film."""
-    data = Dataset(store, "leave-one-out")
-    folder = artifacts_of(space, "leave-one-out")
-    channels: dict[str, Any] = {name: model_class(name).load(folder / name, store) for name in CHANNELS}
-    check_data(channels[CHANNELS[0]], data, folder)
-    service = model_class(RANKER).Config.read(RANKER).service
-    protocol = Protocol(data, TwoStage(channels, None, WEIGHTS), service, None)
-    found = protocol.measure([cases.leave_one_out(cases.held_out(data))], None)
-    return {"about": PROTOCOLS["leave-one-out"], **found}
+def trained(space: Workspace, split: Any) -> list[str]:
+    """The recall channels that there are artifacts of."""
+    folder = artifacts_of(space, split)
+    return [name for name in RECALL if (folder / name / "config.json").exists()]
+
+
+class Measured:
+    """The models of one split, loaded, and what its protocols measure of them."""
+
+    def __init__(self, space: Workspace, store: Any, split: Any, only: list[str]) -> None:
+        self.data = Dataset(store, split)
+        folder = artifacts_of(space, split)
+        there = trained(space, split)
+        served = split == "time" or not there  # then they have to be there, and loading says which is not
+        names = only or [name for name in RECALL if name in there or (served and name in CHANNELS)]
+        self.channels: dict[str, Any] = {name: model_class(name).load(folder / name, store) for name in names}
+        self.ranker: Any = None
+        if split == "time" and not only:
+            self.ranker = model_class(RANKER).load(folder / RANKER, store)
+        for model in self._all():
+            check_data(model, self.data, folder)
+        self.two_stage: TwoStage | None = None
+        if not only and set(CHANNELS) <= set(names):
+            self.two_stage = TwoStage({name: self.channels[name] for name in CHANNELS}, self.ranker, MERGE)
+
+    def measure(self, names: list[str]) -> dict[str, Any]:
+        """The named protocols, but for those that have nobody to ask."""
+        rated = cases.rated_before(self.data)
+        films = self.data.catalogue("interactions_v1", "validation").num_rows
+        protocol = Protocol(self.data, self.channels, self.two_stage, rated, films)
+        questions = self._questions(protocol)
+        measured = {}
+        for name in track(names, f"{self.data.protocol}: protocols"):
+            make, rank = questions[name]
+            draws = make()
+            if len(draws[0].frame):
+                measured[name] = {"about": PROTOCOLS[name], **protocol.measure(draws, rank)}
+        if not measured:
+            raise CineFeastError("no user of the test events can be asked about", "fetch a data set with more ratings")
+        return measured
+
+    def _questions(self, protocol: Protocol) -> dict[str, tuple[Callable[[], list[Cases]], Rank | None]]:
+        """Each protocol's draws, and how its candidates are ranked."""
+        data, test, draws = self.data, cases.held_out(self.data), range(cases.DRAWS)
+        cold = cases.of_cold_films(test, protocol.rated)
+        if data.protocol == "leave-one-out":
+            return {
+                "leave-one-out": (lambda: [cases.leave_one_out(test)], None),
+                "leave-one-out-cold-films": (lambda: [cases.leave_one_out(cold)], None),
+            }
+        now: Rank | None = None
+        frozen: Rank | None = None
+        if self.ranker:
+            now = protocol.rank_now
+            frozen = protocol.rank_at(data.catalogue(self.ranker.config.service, "validation"))
+        return {
+            PRIMARY: (lambda: [cases.streaming(test, seed) for seed in draws], now),
+            "time-frozen-one": (lambda: [cases.frozen_one(data, test, seed) for seed in draws], frozen),
+            "time-frozen-all": (lambda: [cases.frozen_all(data, test)], frozen),
+            "time-streaming-cold": (lambda: [cases.streaming(test, seed, warm=False) for seed in draws], now),
+            "time-streaming-cold-films": (lambda: [cases.streaming(cold, seed) for seed in draws], now),
+        }
+
+    def artifacts(self) -> dict[str, Any]:
+        """What each model was trained with, and what that took."""
+        return {model.config.name: {"seed": model.config.seed, **model.metrics} for model in self._all()}
+
+    def _all(self) -> list[Any]:
+        return [*self.channels.values(), *([self.ranker] if self.ranker else [])]
 
 
 def check_data(model: Any, data: Dataset, folder: Path) -> None:
-    """CineFeastError where the models were trained on other labels than the warehouse holds now."""
+    """CineFeastError where a model was trained on other labels than the warehouse holds now."""
     if model.provenance["data_hash"] != data.data_hash:
-        from models.artifacts import again
-
-        raise CineFeastError(
-            f"the models in {folder} were trained on other ratings than the warehouse holds", again(folder / "any")
-        )
+        what = f"the model {model.config.name} in {folder} was trained on other ratings than the warehouse holds"
+        raise CineFeastError(what, again(folder / model.config.name))
 
 
 def parts(found: dict[str, Any]) -> dict[str, Any]:
@@ -120,11 +163,3 @@ def parts(found: dict[str, Any]) -> dict[str, Any]:
         "channels": {name: values for name, values in channels.items() if name != "two_stage"},
         "ranking": {name: channels[name] for name in LATER if name in channels} if "two_stage" in channels else {},
     }
-
-
-def write(path: Path, content: dict[str, Any]) -> None:
-    """Put a finished file in place by one rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_suffix(f".{os.getpid()}.building")
-    building.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    building.replace(path)

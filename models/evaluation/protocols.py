@@ -1,5 +1,6 @@
 """Asking recall and the ranker a protocol's questions, and gathering what they scored."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,66 +8,124 @@ import numpy as np
 
 from models.dataset import Dataset
 from models.evaluation.cases import Cases
-from models.evaluation.metrics import coverage, list_metrics, mean_and_interval
+from models.evaluation.metrics import SHOWN, PerUser, Rated, coverage, mean_and_interval, per_user
 from models.rank.samples import catalogue_ids, films_at
-from models.recall.merge import Candidates, merge
+from models.recall.base import Recaller
+from models.recall.merge import Candidates, Lists, merge
 from models.two_stage import BROUGHT, TwoStage
 
-PerUser = dict[str, dict[str, np.ndarray]]
+Rank = Callable[[Cases, Any, Candidates], np.ndarray]
+COMPARED = "recall@500"
+"""What recall is there for: the merge is set beside the best channel by it."""
 
 
 class Protocol:
-    """Models of before the cut-off, asked about cases; scores are kept a user, averaged over draws."""
+    """Models of before the cut-off, asked about cases; scores are kept a user, averaged over draws.
 
-    def __init__(self, data: Dataset, models: TwoStage, service: str, catalogue: Any) -> None:
+    data: the labels and features
+    channels: every channel to measure, by name
+    models: those that are merged and ranked, or None to measure the channels alone
+    rated: the films' ratings before the cut-off
+    films: how many films the catalogue had by then
+    """
+
+    def __init__(
+        self, data: Dataset, channels: dict[str, Recaller], models: TwoStage | None, rated: Rated, films: int
+    ) -> None:
         self.data = data
+        self.channels = channels
         self.models = models
-        self.service = service
-        self.catalogue = catalogue
+        self.rated = rated
+        self.films = films
+        asked = [*channels.values(), *([models.ranker] if models and models.ranker else [])]
+        self.services = sorted({model.config.service for model in asked})
 
-    def measure(
-        self, draws: list[Cases], rank: Callable[[Cases, Any, Candidates], np.ndarray] | None
-    ) -> dict[str, Any]:
+    def measure(self, draws: list[Cases], rank: Rank | None = None) -> dict[str, Any]:
         """Means and intervals of every channel, of the merge and, with `rank`, of the final list."""
-        scores = [self._ask(cases, rank) for cases in draws]
-        names = list(scores[0][0])
+        asked = [self._ask(cases, rank) for cases in draws]
+        # the same users answer in every draw, so a user's draws are averaged before users are
+        each = {name: over_draws([scores[name] for scores, _ in asked]) for name in asked[0][0]}
         found: dict[str, Any] = {"users": len(draws[0].frame), "draws": len(draws), "channels": {}, "intervals": {}}
-        for name in names:
-            # the same users answer in every draw, so a user's draws are averaged before users are
-            each = {m: np.mean([score[name][m] for score, _ in scores], axis=0) for m in scores[0][0][name]}
-            summary = {metric: mean_and_interval(values) for metric, values in each.items()}
-            found["channels"][name] = {metric: mean for metric, (mean, _) in summary.items()} | {
-                f"coverage@{k}": float(np.mean([covered[name][k] for _, covered in scores])) for k in (10, 50)
+        for name, scores in each.items():
+            summary = {metric: summarised(metric, *parts) for metric, parts in scores.items()}
+            known = {metric: both for metric, both in summary.items() if not math.isnan(both[0])}
+            found["channels"][name] = {metric: mean for metric, (mean, _) in known.items()} | {
+                f"coverage@{k}": float(np.mean([covered[name][k] for _, covered in asked])) for k in SHOWN
             }
-            found["intervals"][name] = {metric: interval for metric, (_, interval) in summary.items()}
-        return found
+            found["intervals"][name] = {metric: interval for metric, (_, interval) in known.items()}
+        return found | ({"merged_ahead": ahead(each, list(self.channels))} if "merged" in each else {})
 
-    def _ask(self, cases: Cases, rank: Callable[..., np.ndarray] | None) -> tuple[PerUser, dict[str, dict[int, float]]]:
-        users = self.data.users(self.service, cases.frame)
+    def _ask(self, cases: Cases, rank: Rank | None) -> tuple[dict[str, PerUser], dict[str, dict[int, float]]]:
+        users = self.data.users(self.services, cases.frame)
         seen = self.data.seen(cases.frame)
-        brought = {name: channel.recommend(users, BROUGHT, seen) for name, channel in self.models.channels.items()}
-        merged = merge(brought, self.models.weights, BROUGHT)
-        lists = {name: ids for name, (ids, _) in brought.items()} | {"merged": merged.ids}
-        if rank is not None:
-            lists["two_stage"] = rank(cases, users, merged)
-        films = len(self.models.movie_ids)
-        scored = {name: list_metrics(ids, cases.targets) for name, ids in lists.items()}
-        return scored, {name: {k: coverage(ids, films, k) for k in (10, 50)} for name, ids in lists.items()}
+        scores: dict[str, PerUser] = {}
+        covered: dict[str, dict[int, float]] = {}
+
+        def score(name: str, ids: np.ndarray) -> None:
+            scores[name] = per_user(ids, cases.targets, self.rated)
+            covered[name] = {k: coverage(ids, self.films, k) for k in SHOWN}
+
+        brought: Lists = {}  # a dozen channels' lists need not be held at once: only those that are merged
+        for name, channel in self.channels.items():
+            lists = channel.recommend(users, BROUGHT, seen)
+            score(name, lists[0])
+            if self.models and name in self.models.channels:
+                brought[name] = lists
+        if self.models:
+            merged = merge({name: brought[name] for name in self.models.channels}, self.models.merging, BROUGHT)
+            score("merged", merged.ids)
+            if rank is not None:
+                score("two_stage", rank(cases, users, merged))
+        return scores, covered
 
     def rank_now(self, cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
         """The ranker's order of the candidates, with each film's features as of the case's own moment."""
-        films, code = films_at(self.data, self.service, merged.ids, cases.frame["event_timestamp"].to_numpy())
+        service = self._two_stage.ranker.config.service
+        films, code = films_at(self.data, service, merged.ids, cases.frame["event_timestamp"].to_numpy())
         known = catalogue_ids(films).values[code].reshape(merged.ids.shape) == merged.ids
         rows = np.where((merged.ids >= 0) & known, code.reshape(merged.ids.shape), -1)
         return self._ordered(users, films, merged, rows)
 
-    def rank_at_cut_off(self, cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
-        """The ranker's order of the candidates, with films as they stood at the cut-off."""
-        rows = catalogue_ids(self.catalogue).rows(merged.ids)
-        return self._ordered(users, self.catalogue, merged, np.where(merged.ids >= 0, rows, -1))
+    def rank_at(self, catalogue: Any) -> Rank:
+        """The ranker's order of the candidates, with films as they stand in `catalogue`, whatever the moment."""
+        known = catalogue_ids(catalogue)
+
+        def rank(cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
+            return self._ordered(users, catalogue, merged, np.where(merged.ids >= 0, known.rows(merged.ids), -1))
+
+        return rank
+
+    @property
+    def _two_stage(self) -> TwoStage:
+        assert self.models is not None, "nothing to rank with: the channels are measured alone"
+        return self.models
 
     def _ordered(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> np.ndarray:
-        scores = self.models.order(users, films, merged, rows)
+        scores = self._two_stage.order(users, films, merged, rows)
         order = np.argsort(-scores, axis=1, kind="stable")
         ranked = np.take_along_axis(merged.ids, order, axis=1)
         return np.where(np.isfinite(np.take_along_axis(scores, order, axis=1)), ranked, -1)
+
+
+def over_draws(draws: list[PerUser]) -> PerUser:
+    """Numerators and weights (n,) averaged over draws of the same users."""
+    return {
+        metric: (
+            np.mean([scores[metric][0] for scores in draws], axis=0),
+            np.mean([scores[metric][1] for scores in draws], axis=0),
+        )
+        for metric in draws[0]
+    }
+
+
+def summarised(metric: str, values: np.ndarray, weights: np.ndarray) -> tuple[float, list[float]]:
+    """A metric over users with its interval; bits have no upper bound, shares have."""
+    return mean_and_interval(values, weights, most=math.inf if metric.startswith("novelty") else 1.0)
+
+
+def ahead(each: dict[str, PerUser], channels: list[str]) -> dict[str, Any]:
+    """By how much the merge is ahead of the best single channel, user by user: the paired difference."""
+    values = {name: each[name][COMPARED][0] for name in (*channels, "merged")}
+    best = max(channels, key=lambda name: float(values[name].mean()))
+    by, interval = mean_and_interval(values["merged"] - values[best], least=-1.0)
+    return {"metric": COMPARED, "of": best, "by": by, "interval": interval}

@@ -15,6 +15,7 @@ from models.columns import integers
 from models.dataset import Dataset
 from models.ids import Ids
 from models.rank.features import PairFeatures, recall_columns
+from models.recall.merging import Merging
 from models.two_stage import fan_out
 
 
@@ -30,13 +31,13 @@ class Samples:
     """The encoder that made the rows."""
 
 
-def make_samples(data: Dataset, channels: dict[str, Any], weights: dict[str, float], config: Any) -> Samples:
+def make_samples(data: Dataset, channels: dict[str, Any], merging: Merging, config: Any) -> Samples:
     """Samples from the latest events of the validation window."""
     events = data.interactions("validation").sort_by([("event_timestamp", "ascending"), ("rating_id", "ascending")])
     events = events.slice(max(0, events.num_rows - config.events))
     frame = events.select(["user_id", "event_timestamp"]).to_pandas()
-    users = data.users(config.service, frame)
-    candidates = fan_out(channels, weights, users, data.seen(frame), size=500)
+    users = data.users([config.service, *(channel.config.service for channel in channels.values())], frame)
+    candidates = fan_out(channels, merging, users, data.seen(frame), size=500)
     target = integers(events, "movie_id")
     place = np.where(candidates.ids == target[:, None], np.arange(candidates.ids.shape[1]), -1).max(axis=1)
     filled = (candidates.ids >= 0).sum(axis=1)

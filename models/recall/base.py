@@ -40,6 +40,7 @@ class Recaller(Model):
         model = type(self)(self.config)
         model.run = self.run and self.run.with_name(until)
         model.fit(data, until)
+        model.metrics = self.metrics | model.metrics
         return model
 
 

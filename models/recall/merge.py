@@ -3,8 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-RRF = 60  # the paper's constant
+from models.ids import Ids
+from models.recall.base import best
+from models.recall.merging import Merging
+
+SLICE = 128
+"""Users merged at a time: memory is so many rows of the films that any of them is offered."""
+
+Lists = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Channel to its ids (n, k) and scores (n, k), best first, -1 where there are fewer."""
 
 
 @dataclass(frozen=True)
@@ -21,41 +30,67 @@ class Candidates:
     """Channel to (n, c) float32, its own score over its best one, 0 where it did not name the film."""
 
 
-def merge(channels: dict[str, tuple[np.ndarray, np.ndarray]], weights: dict[str, float], size: int) -> Candidates:
-    """Fuse the channels' (ids, scores): a film scores sum over channels of weight / (60 + rank).
+def merge(channels: Lists, merging: Merging, size: int) -> Candidates:
+    """Fuse what the channels brought to the `size` films of the highest sums.
 
-    Equal sums are settled by movie id, so the order never hangs on how the channels are listed.
+    A channel's films beyond its quota count as not named. Equal sums are settled by movie id, so the order never
+    hangs on how the channels are listed.
     """
     n = len(next(iter(channels.values()))[0])
-    merged = Candidates(
-        ids=np.full((n, size), -1, np.int64),
-        scores=np.full((n, size), -np.inf, np.float32),
-        ranks={name: np.zeros((n, size), np.int64) for name in channels},
-        values={name: np.zeros((n, size), np.float32) for name in channels},
+    parts = []
+    for start in range(0, max(n, 1), SLICE):  # no user: one empty slice
+        users = slice(start, start + SLICE)
+        quotas = {name: merging.channels[name].quota for name in channels}
+        cut = {c: (ids[users, : quotas[c]], scores[users, : quotas[c]]) for c, (ids, scores) in channels.items()}
+        parts.append(_merge(cut, merging, size))
+    return Candidates(
+        ids=np.concatenate([part.ids for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        ranks={name: np.concatenate([part.ranks[name] for part in parts]) for name in channels},
+        values={name: np.concatenate([part.values[name] for part in parts]) for name in channels},
     )
-    for i in range(n):
-        _merge_one(i, channels, weights, size, merged)
-    return merged
 
 
-def _merge_one(
-    i: int, channels: dict[str, tuple[np.ndarray, np.ndarray]], weights: dict[str, float], size: int, out: Candidates
-) -> None:
-    named = {name: ids[i][ids[i] >= 0] for name, (ids, _) in channels.items()}
-    films = np.unique(np.concatenate(list(named.values())))
-    fused = np.zeros(len(films))
-    ranks = {}
-    for name, ids in named.items():
-        at = np.searchsorted(films, ids)
-        ranks[name] = np.zeros(len(films), np.int64)
-        ranks[name][at] = np.arange(1, len(ids) + 1)
-        fused[at] += weights[name] / (RRF + np.arange(1, len(ids) + 1))
-    order = np.argsort(-fused, kind="stable")[:size]
-    out.ids[i, : len(order)] = films[order]
-    out.scores[i, : len(order)] = fused[order]
-    for name, (_, scores) in channels.items():
-        rank = ranks[name][order]
-        out.ranks[name][i, : len(order)] = rank
-        top = scores[i, 0] if scores.shape[1] else 1.0
-        share = scores[i, np.maximum(rank, 1) - 1] / top if top > 0 else np.zeros(len(order), np.float32)
-        out.values[name][i, : len(order)] = np.where(rank > 0, share, 0.0)
+def _merge(channels: Lists, merging: Merging, size: int) -> Candidates:
+    films = Ids(offered([ids for ids, _ in channels.values()]))
+    n = len(next(iter(channels.values()))[0])
+    fused = np.zeros((n, len(films)))
+    places = {}
+    for name, (ids, _) in channels.items():
+        places[name] = placed(ids, films)
+        named = places[name] > 0
+        fused[named] += merging.channels[name].weight / (merging.rrf + places[name][named])
+    # sums of the same parts in another order differ in their last digits
+    fused = np.where(np.any([place > 0 for place in places.values()], axis=0), fused.round(12), -np.inf)
+    ids, scores = best(fused, size, films)
+    rows = films.rows(ids)
+    ranks = {
+        name: np.where(rows >= 0, np.take_along_axis(place, np.maximum(rows, 0), axis=1), 0).astype(np.int64)
+        if len(films)
+        else np.zeros((n, size), np.int64)
+        for name, place in places.items()
+    }
+    return Candidates(ids, scores, ranks, {name: _values(channels[name][1], ranks[name]) for name in channels})
+
+
+def offered(lists: list[np.ndarray]) -> np.ndarray:
+    """Every film of some list (n, k), ascending."""
+    films = np.sort(pd.unique(np.concatenate([ids.ravel() for ids in lists])))
+    return films[films >= 0]
+
+
+def placed(ids: np.ndarray, films: Ids) -> np.ndarray:
+    """Lists (n, k) as ranks of the films (n, m) int16: 1 for the first of a list, 0 for films not on it."""
+    ranks = np.zeros((len(ids), len(films)), np.int16)
+    user, place = np.nonzero(ids >= 0)
+    ranks[user, films.rows(ids[user, place])] = place + 1
+    return ranks
+
+
+def _values(scores: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """A channel's scores (n, k) of the films it ranks so (n, c), over its best one; 0 where that is not positive."""
+    if not scores.shape[1]:
+        return np.zeros(ranks.shape, np.float32)
+    top = scores[:, :1]
+    share = np.take_along_axis(scores, np.maximum(ranks, 1) - 1, axis=1) / np.where(top > 0, top, 1.0)
+    return np.where((ranks > 0) & (top > 0), share, 0.0).astype(np.float32)

@@ -1,9 +1,11 @@
-"""Reciprocal rank fusion, worked out by hand."""
+"""Reciprocal rank fusion, worked out by hand and against a plain loop."""
 
 import numpy as np
 import pytest
 
-from models.recall.merge import merge
+from models.recall.merge import SLICE, Lists, merge
+from models.recall.merging import Merging, Share
+from models.registry import MERGE, RECALL
 
 INF = -np.inf
 CHANNELS = {
@@ -12,8 +14,12 @@ CHANNELS = {
 }
 
 
+def weighted(a: float, b: float) -> Merging:
+    return Merging(channels={"a": Share(weight=a), "b": Share(weight=b)})
+
+
 def test_by_hand() -> None:
-    merged = merge(CHANNELS, {"a": 1.0, "b": 2.0}, size=5)
+    merged = merge(CHANNELS, weighted(1, 2), size=5)
     assert merged.ids.tolist() == [[30, 40, 10, 20, -1]]
     expected = [1 / 63 + 2 / 61, 2 / 62, 1 / 61, 1 / 62, INF]
     assert merged.scores[0] == pytest.approx(expected)
@@ -23,16 +29,62 @@ def test_by_hand() -> None:
     assert merged.values["b"][0] == pytest.approx([1, 0.2, 0, 0, 0])
 
 
+def test_a_quota_silences_the_places_after_it() -> None:
+    """With one place each, a brings 10 and b brings 30; what a says of 30 on its third place is not heard."""
+    merging = Merging(rrf=0, channels={"a": Share(quota=1), "b": Share(quota=1, weight=0.5)})
+    merged = merge(CHANNELS, merging, size=3)
+    assert merged.ids.tolist() == [[10, 30, -1]]
+    assert merged.scores[0] == pytest.approx([1.0, 0.5, INF])
+    assert merged.ranks["a"].tolist() == [[1, 0, 0]]
+
+
 def test_cut_to_size_and_ties_by_movie_id() -> None:
     same = {
         "a": (np.array([[7, 3]]), np.ones((1, 2), np.float32)),
         "b": (np.array([[3, 7]]), np.ones((1, 2), np.float32)),
     }
-    assert merge(same, {"a": 1.0, "b": 1.0}, size=1).ids.tolist() == [[3]]
+    assert merge(same, weighted(1, 1), size=1).ids.tolist() == [[3]]
 
 
 def test_silent_channels() -> None:
     nothing = (np.full((1, 3), -1), np.full((1, 3), INF, np.float32))
-    merged = merge({"a": CHANNELS["a"], "b": nothing}, {"a": 1.0, "b": 1.0}, size=3)
+    merged = merge({"a": CHANNELS["a"], "b": nothing}, weighted(1, 1), size=3)
     assert merged.ids.tolist() == [[10, 20, 30]]
-    assert merge({"a": nothing}, {"a": 1.0}, size=2).ids.tolist() == [[-1, -1]]
+    assert merge({"a": nothing}, weighted(1, 1), size=2).ids.tolist() == [[-1, -1]]
+    nobody = {"a": (np.empty((0, 3), np.int64), np.empty((0, 3), np.float32))}
+    assert merge(nobody, weighted(1, 1), size=2).ids.shape == (0, 2)
+
+
+def test_against_a_loop() -> None:
+    """More users than are merged at a time; weights, quotas and padding of every kind; a channel that only knows -1."""
+    rng = np.random.default_rng(0)
+    n, names = SLICE + 30, ("a", "b", "c")
+    brought: Lists = {}
+    for name in names:
+        ids = np.stack([rng.permutation(80)[:40] for _ in range(n)])
+        scores = np.sort(rng.random((n, 40)).astype(np.float32), axis=1)[:, ::-1].copy()
+        filled = rng.integers(0, 41, n) if name == "b" else np.full(n, 40)
+        gone = np.arange(40) >= filled[:, None]
+        ids[gone], scores[gone] = -1, INF
+        brought[name] = (ids, scores)
+    shares = {"a": Share(weight=1.0, quota=20), "b": Share(weight=0.5), "c": Share(weight=2.0, quota=5)}
+    merged = merge(brought, Merging(rrf=10, channels=shares), size=30)
+    for user in range(n):
+        sums: dict[int, float] = {}
+        for name, share in shares.items():
+            for rank, film in enumerate(brought[name][0][user][: share.quota], 1):
+                if film >= 0:
+                    sums[film] = sums.get(film, 0.0) + share.weight / (10 + rank)
+        expected = sorted(sums, key=lambda film: (-round(sums[film], 12), film))[:30]
+        assert [film for film in merged.ids[user] if film >= 0] == expected
+        for place, film in enumerate(expected):
+            for name in names:
+                rank = merged.ranks[name][user, place]
+                assert rank == 0 or brought[name][0][user, rank - 1] == film
+
+
+def test_the_frozen_merge_names_channels_that_there_are_and_writes_itself(tmp_path: object) -> None:
+    assert set(MERGE.channels) <= set(RECALL)
+    path = tmp_path / "merge.toml"  # type: ignore[operator]
+    path.write_text(MERGE.toml())
+    assert Merging.read(path) == MERGE

@@ -9,6 +9,7 @@ from models.rank.features import recall_columns
 from models.rank.samples import draw
 from models.rank.training import group_loss
 from models.recall.merge import merge
+from models.recall.merging import Merging
 
 
 def test_a_cross_layer_is_the_papers_formula() -> None:
@@ -59,7 +60,7 @@ def test_recall_columns_tell_ranks_and_absence() -> None:
             "a": (np.array([[7, 8]]), np.array([[2.0, 1.0]], np.float32)),
             "b": (np.array([[8, -1]]), np.array([[5.0, -np.inf]], np.float32)),
         },
-        {"a": 1.0, "b": 1.0},
+        Merging.even(["a", "b"]),
         3,
     )
     assert merged.ids.tolist() == [[8, 7, -1]]  # 8 is named by both

@@ -1,0 +1,135 @@
+"""`cinefeast ablate`: one change at a time to a channel's frozen configuration, into docs/results.
+
+What there is to change stands in configs/ablations.toml. Each variant is fitted on `train` and judged on validation,
+then fitted on both and measured on test, with the same seeds. A variant that the result file holds is not run again.
+"""
+
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import workspace
+from models.config import CONFIGS, ModelConfig
+from models.dataset import Dataset
+from models.evaluation import cases
+from models.evaluation.cases import Cases
+from models.evaluation.protocols import Protocol
+from models.evaluation.record import RESULTS, made_of, provenance, read_json, write_json
+from models.evaluation.validation import Validation
+from models.registry import model_class
+from models.train import check_protocol, fit_channel
+
+ABLATIONS = CONFIGS / "ablations.toml"
+AS_IS = "as configured"
+
+Said = Callable[[str], None]
+Variants = dict[str, dict[str, Any]]
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """Model to its ablations by name, as configs/ablations.toml has them."""
+    found: dict[str, dict[str, Any]] = tomllib.loads(ABLATIONS.read_text(encoding="utf-8"))
+    return found
+
+
+def variants(config: ModelConfig, ablation: dict[str, Any]) -> Variants:
+    """Variant to its changes, the frozen configuration first. A variant that is as configured is left out.
+
+    In the file a field with a list stands for a variant for each value, any other name with a table for one variant
+    of several fields.
+    """
+    made: Variants = {AS_IS: {}}
+    for name, content in ablation.items():
+        if isinstance(content, list):
+            made |= {f"{name} = {value}": {name: value} for value in content}
+        elif isinstance(content, dict):
+            made[name] = content
+    return {n: changes for n, changes in made.items() if n == AS_IS or config.changed(changes) != config}
+
+
+def ablate(
+    model: str, name: str, seeds: list[int] | None = None, protocol: Any = "time", say: Said = print
+) -> tuple[Path, dict[str, Any]]:
+    """Run the variants of an ablation that its result file lacks; the file and what it holds."""
+    from feature_repo.store import load_store
+
+    known = declared()
+    if name not in known.get(model, {}):
+        there = [f"{of} {one}" for of, ablations in known.items() for one in ablations]
+        raise CineFeastError(f"no ablation {model} {name}: there are {', '.join(there)}", f"edit {ABLATIONS.name}")
+    check_protocol(protocol)
+    seeds = seeds or [0]
+    made = made_of(workspace())
+    data = Dataset(load_store(), protocol)
+    base = model_class(model).Config.read(model)
+    suffix = "" if protocol == "time" else f"-{protocol}"
+    path = RESULTS / f"ablation-{model}-{name}-{made['name']}{suffix}.json"
+    runs = held(path, data)
+    command = f"cinefeast ablate {model} {name}" + ("" if protocol == "time" else f" --protocol {protocol}")
+    command += "".join(f" --seed {seed}" for seed in seeds if seeds != [0])
+    trial = Trial(data, model, base.service)
+    for variant, changes in variants(base, known[model][name]).items():
+        for seed in seeds:
+            config = base.changed({**changes, "seed": seed}).model_dump()
+            if any(run["config"] == config for run in runs):
+                continue
+            runs = [
+                run for run in runs if (run["variant"], run["seed"]) != (variant, seed)
+            ]  # of an older configuration
+            made_now = provenance(command, [seed])
+            found = trial.run({**changes, "seed": seed})
+            runs.append({"variant": variant, "seed": seed, "commit": made_now["commit"], **found, "config": config})
+            say(f"{variant}, seed {seed}: validation recall@50 {found['validation']['recall@50']:.4f}")
+            about = {"model": model, "ablation": name, "about": known[model][name]["about"], "protocol": protocol}
+            result = {**made, **provenance(command, seeds), "data_hash": data.data_hash, **about, "runs": runs}
+            write_json(path, result)  # after every variant, so that a stopped ablation goes on
+    return path, read_json(path, command)
+
+
+def held(path: Path, data: Dataset) -> list[dict[str, Any]]:
+    """The runs that the result file has; CineFeastError where they are of other ratings."""
+    if not path.exists():
+        return []
+    result = read_json(path, f"rm {path}")
+    if result["data_hash"] != data.data_hash:
+        raise CineFeastError(f"{path} is of other ratings than the warehouse holds", f"rm {path}")
+    runs: list[dict[str, Any]] = result["runs"]
+    return runs
+
+
+class Trial:
+    """The questions that every variant of a channel answers: validation, and test by the protocol's main way."""
+
+    def __init__(self, data: Dataset, model: str, service: str) -> None:
+        self.data = data
+        self.model = model
+        self.validation = Validation(data, [service])
+        test = cases.held_out(data)
+        self.draws: dict[str, list[Cases]] = {"leave-one-out": [cases.leave_one_out(test)]}
+        if data.protocol == "time":
+            seeds = range(cases.DRAWS)
+            self.draws = {
+                "time-streaming": [cases.streaming(test, seed) for seed in seeds],
+                "time-frozen-one": [cases.frozen_one(data, test, seed) for seed in seeds],
+            }
+        self.rated = cases.rated_before(data)
+        self.films = data.catalogue("interactions_v1", "validation").num_rows
+
+    def run(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Fit, judge, fit again on both splits, measure."""
+        fitted = fit_channel(self.data, self.model, changes)
+        judged = self.validation.judge(fitted)
+        started = time.perf_counter()
+        channel = fitted.refit(self.data, "validation")
+        seconds = round(time.perf_counter() - started, 2)
+        protocol = Protocol(self.data, {self.model: channel}, None, self.rated, self.films)
+        test = {}
+        for name, draws in self.draws.items():
+            measured = protocol.measure(draws)
+            test[name] = {"users": measured["users"], **measured["channels"][self.model],
+                          "intervals": measured["intervals"][self.model]}  # fmt: skip
+        return {"train_seconds": fitted.metrics["train_seconds"], "fit_seconds": seconds,
+                "validation": judged, "test": test}  # fmt: skip

@@ -1,0 +1,49 @@
+"""The one judge of choices: channels fitted on `train`, asked about validation events. Never the test split."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dbt_project.errors import CineFeastError
+from models.dataset import Dataset
+from models.evaluation import cases
+from models.evaluation.metrics import list_metrics
+from models.recall.base import Recaller
+from models.two_stage import BROUGHT
+
+SAMPLE = 2000
+"""How many validation events are asked about if nothing else is said."""
+
+
+class Validation:
+    """Validation events of users with five earlier ratings, each asked for at its own moment, as in streaming.
+
+    Of the time split at most `sample` events: one of every user before a second of anyone. Of leave-one-out the
+    one validation event of each user, of at most `sample` users.
+
+    services: the Feast services of the channels that will be asked
+    """
+
+    def __init__(self, data: Dataset, services: Iterable[str], sample: int = SAMPLE, seed: int = 0) -> None:
+        events = cases.held_out(data, "validation")
+        asked = cases.spread(events[events["earlier"] >= cases.WARM], sample, seed)
+        if not len(asked.frame):
+            raise CineFeastError("no user of the validation split has five earlier ratings", "fetch a larger data set")
+        self.targets = asked.targets
+        self.users = data.users(services, asked.frame)
+        self.seen = data.seen(asked.frame)
+
+    def lists(self, channel: Recaller) -> tuple[np.ndarray, np.ndarray]:
+        """The 500 films that a channel of the train split brings for each event: ids and scores (n, 500)."""
+        return channel.recommend(self.users, BROUGHT, self.seen)
+
+    def judge(self, channel: Recaller) -> dict[str, float]:
+        """Every ranking metric of a channel of the train split, averaged over the events."""
+        measured = list_metrics(self.lists(channel)[0], self.targets)
+        return {metric: float(values.mean()) for metric, values in measured.items()}
+
+
+def judge(data: Dataset, channel: Any, sample: int = SAMPLE, seed: int = 0) -> dict[str, float]:
+    """`recall@50`, `ndcg@10`, `hit_rate@10` and the other metrics of a channel that was fitted on `train`."""
+    return Validation(data, [channel.config.service], sample, seed).judge(channel)

@@ -1,0 +1,48 @@
+"""How channels are merged: which, how much each counts, how many films it may name."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.config import CONFIGS, read_toml
+
+
+class Share(BaseModel):
+    """What one channel may say in the merge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weight: float = Field(default=1.0, gt=0)
+    """What its reciprocal ranks are multiplied by."""
+    quota: int = Field(default=500, ge=1)
+    """It brings at most so many films."""
+
+
+class Merging(BaseModel):
+    """Weighted reciprocal rank fusion: a film scores the sum over channels of weight / (rrf + rank)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    rrf: float = Field(default=60.0, ge=0)
+    """What is added to a rank; the larger, the less the first places count before the others. The paper has 60."""
+    channels: dict[str, Share]
+    """The channels that are merged and served, by name."""
+
+    @classmethod
+    def read(cls, path: Path = CONFIGS / "merge.toml") -> Self:
+        """The merge in a TOML file; CineFeastError when it is missing or wrong."""
+        return read_toml(cls, path)
+
+    @classmethod
+    def even(cls, names: Mapping[str, object] | list[str]) -> Self:
+        """The named channels, each counting alike, all they name."""
+        return cls(channels={name: Share() for name in names})
+
+    def toml(self) -> str:
+        """The file's content, without its heading."""
+        lines = [f"rrf = {json.dumps(self.rrf)}", "", "[channels]"]
+        lines += [f"{n} = {{ weight = {json.dumps(s.weight)}, quota = {s.quota} }}" for n, s in self.channels.items()]
+        return "\n".join(lines) + "\n"
