@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.commands import run
 from tests.conftest import Built
+
+BUILD_TEXTS = ("dbt", "build", "--select", "+feat_movie_text", "--indirect-selection", "cautious")
 
 
 def by_film(warehouse: Path, mart: str) -> dict[int, dict]:
@@ -53,7 +56,7 @@ def test_the_people_are_the_documents(built_workspace: Built) -> None:
 def test_without_vectors_the_mart_is_empty(built_workspace: Built, tmp_path: Path) -> None:
     shutil.copytree(built_workspace.root / "raw", tmp_path / "raw", symlinks=True)
     shutil.rmtree(tmp_path / "raw" / "embeddings")
-    run(tmp_path, "dbt", "build", "--select", "+feat_movie_text", folder="dbt_project")
+    run(tmp_path, *BUILD_TEXTS, folder="dbt_project")
     assert by_film(tmp_path / "warehouse" / "build" / "cinefeast.duckdb", "feat_movie_text") == {}
 
 
@@ -64,7 +67,7 @@ def test_a_vector_that_is_none_stops_the_build(built_workspace: Built, tmp_path:
     table = pq.read_table(file)
     vectors = table["embedding"].to_pylist()
     vectors[0] = [float("nan"), *vectors[0][1:]]
-    pq.write_table(table.set_column(4, table.schema.field(4), [vectors]), file)
-    built = run(tmp_path, "dbt", "build", "--select", "+feat_movie_text", folder="dbt_project", check=False)
+    pq.write_table(table.set_column(4, table.schema.field(4), pa.array(vectors, table.schema.field(4).type)), file)
+    built = run(tmp_path, *BUILD_TEXTS, folder="dbt_project", check=False)
     assert built.returncode != 0
     assert "assert_text_embeddings_are_unit_vectors" in built.stdout
