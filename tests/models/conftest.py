@@ -5,22 +5,21 @@ from typing import Any
 import pytest
 
 from models.dataset import Dataset
-from models.recall.item_cf import ItemCF, ItemCFConfig
-from models.recall.popularity import Popularity, PopularityConfig
-from models.recall.two_tower import TwoTower, TwoTowerConfig
+from models.registry import model_class
 from tests.models.synthetic import PlantedStore, planted
 
-KINDS = ("popularity", "item_cf", "two_tower")
+SMALL: dict[str, dict[str, Any]] = {
+    "popularity": {},
+    "item_cf": {},
+    "two_tower": {"dim": 16, "hidden": 32, "batch": 128, "epochs": 6, "learning_rate": 0.01},
+}
+"""The three kinds of channel, with what is set so that training them is short."""
 
 
-def untrained(kind: str) -> Any:
-    """A channel with its published configuration, the towers made small."""
-    if kind == "popularity":
-        return Popularity(PopularityConfig.read(kind))
-    if kind == "item_cf":
-        return ItemCF(ItemCFConfig.read(kind))
-    small = {"dim": 16, "hidden": 32, "batch": 128, "epochs": 6, "learning_rate": 0.01}
-    return TwoTower(TwoTowerConfig.read(kind).model_copy(update=small))
+def untrained(kind: str, **small: Any) -> Any:
+    """A channel with its published configuration, but for what `small` makes shorter."""
+    channel: Any = model_class(kind)
+    return channel(channel.Config.read(kind).model_copy(update=small))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +35,7 @@ def data(store: Any) -> Dataset:
 @pytest.fixture(scope="session")
 def channels(data: Dataset) -> dict[str, Any]:
     """Each kind of channel, fitted on the train split."""
-    fitted = {kind: untrained(kind) for kind in KINDS}
+    fitted = {kind: untrained(kind, **small) for kind, small in SMALL.items()}
     for channel in fitted.values():
         channel.fit(data, "train")
     return fitted

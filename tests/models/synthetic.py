@@ -88,6 +88,18 @@ def planted(users: int = 150, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "event_timestamp", "rating"])
 
 
+def other_future(ratings: pd.DataFrame) -> pd.DataFrame:
+    """The same ratings up to the test split, then other users, films and ratings at the same moments."""
+    rng = np.random.default_rng(7)
+    ratings = ratings.sort_values("event_timestamp", kind="stable").reset_index(drop=True)
+    later = ratings.index >= 0.9 * len(ratings)
+    n = int(later.sum())
+    ratings.loc[later, "user_id"] = rng.integers(500, 520, n)
+    ratings.loc[later, "movie_id"] = 1000 + rng.integers(0, GROUPS * PER_GROUP, n)
+    ratings.loc[later, "rating"] = 0.5
+    return ratings
+
+
 class PlantedStore:
     """`get_feature_service` and `get_historical_features` over ratings in memory."""
 
