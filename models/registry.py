@@ -8,6 +8,7 @@ RECALL = {
     "popularity": "popularity:Popularity",
     "popularity_recent": "popularity:Popularity",
     "item_cf": "item_cf:ItemCF",
+    "item_cf_order": "item_cf_order:ItemCFOrder",
     "two_tower": "two_tower:TwoTower",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
