@@ -9,6 +9,7 @@ RECALL = {
     "popularity_recent": "popularity:Popularity",
     "item_cf": "item_cf:ItemCF",
     "item_cf_order": "item_cf_order:ItemCFOrder",
+    "ease": "ease:Ease",
     "two_tower": "two_tower:TwoTower",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
