@@ -9,6 +9,7 @@ RECALL = {
     "popularity_recent": "popularity:Popularity",
     "item_cf": "item_cf:ItemCF",
     "item_cf_order": "item_cf_order:ItemCFOrder",
+    "user_cf": "user_cf:UserCF",
     "ease": "ease:Ease",
     "two_tower": "two_tower:TwoTower",
 }
