@@ -11,6 +11,7 @@ RECALL = {
     "item_cf_order": "item_cf_order:ItemCFOrder",
     "user_cf": "user_cf:UserCF",
     "ease": "ease:Ease",
+    "ials": "ials:Ials",
     "two_tower": "two_tower:TwoTower",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
