@@ -7,6 +7,8 @@ from models.artifacts import Model
 RECALL = {
     "popularity": "popularity:Popularity",
     "popularity_recent": "popularity:Popularity",
+    "popularity_trending": "popularity_trending:Trending",
+    "popularity_genre": "popularity_genre:GenrePopularity",
     "item_cf": "item_cf:ItemCF",
     "item_cf_order": "item_cf_order:ItemCFOrder",
     "user_cf": "user_cf:UserCF",
