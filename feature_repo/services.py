@@ -34,6 +34,12 @@ recall_history_v1 = FeatureService(
     description="All that a user has rated, in order, with ratings and moments.",
     owner="cinefeast",
 )
+recall_genre_v1 = FeatureService(
+    name="recall_genre_v1",
+    features=[views.user_state[["user_genre_share"]], views.movie_profile[["movie_index", "movie_genres"]]],
+    description="The genres that a user watches, and those of each film.",
+    owner="cinefeast",
+)
 recall_two_tower_v1 = FeatureService(
     name="recall_two_tower_v1", features=[*USERS, *ITEMS], description="Both towers.", owner="cinefeast"
 )

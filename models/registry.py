@@ -8,7 +8,13 @@ from models.recall.merging import Merging
 RECALL = {
     "popularity": "popularity:Popularity",
     "popularity_recent": "popularity:Popularity",
+    "popularity_trending": "popularity_trending:Trending",
+    "popularity_genre": "popularity_genre:GenrePopularity",
     "item_cf": "item_cf:ItemCF",
+    "item_cf_order": "item_cf_order:ItemCFOrder",
+    "user_cf": "user_cf:UserCF",
+    "ease": "ease:Ease",
+    "ials": "ials:Ials",
     "two_tower": "two_tower:TwoTower",
     "sequence": "sequence:Sequence",
     "sequence_order": "sequence:Sequence",

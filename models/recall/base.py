@@ -1,6 +1,7 @@
 """What a recall channel is: fit on splits, recommend films for rows of user features."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -42,6 +43,22 @@ class Recaller(Model):
         model.fit(data, until)
         model.metrics = self.metrics | model.metrics
         return model
+
+
+def recommended(
+    score: Callable[[slice], np.ndarray], n: int, k: int, exclude: list[np.ndarray] | None, films: Ids
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `recommend` answers for `n` users, given the dense scores (c, m) of a slice of them at a time.
+
+    Scores may be written to. A film scored -inf or NaN is not named.
+    """
+    ids, values = [], []
+    for start in range(0, max(n, 1), CHUNK):  # no user: one empty slice
+        some = slice(start, min(start + CHUNK, n))
+        found = best(leave_out(score(some), exclude[some] if exclude else None, films), k, films)
+        ids.append(found[0])
+        values.append(found[1])
+    return np.concatenate(ids), np.concatenate(values)
 
 
 def best(scores: np.ndarray, k: int, films: Ids) -> tuple[np.ndarray, np.ndarray]:

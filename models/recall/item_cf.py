@@ -1,116 +1,93 @@
 """ItemCF: films liked by those who saw what you saw.
 
 Sarwar et al., Item-based collaborative filtering recommendation algorithms (WWW 2001): cosine between the
-columns of the user-film matrix, the nearest neighbours of each film kept.
+columns of the user-film matrix, the nearest neighbours of each film kept. Deshpande and Karypis, Item-based top-N
+recommendation algorithms (TOIS 2004): the exponent that damps popular films. Breese, Heckerman and Kadie (UAI 1998):
+someone who rated everything says little of any two films.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from feast import FeatureStore
 from scipy import sparse
 
-from models.columns import integers, window
-from models.config import ModelConfig
 from models.dataset import SPLITS, Dataset, Split
-from models.ids import Ids
-from models.recall.base import CHUNK, Recaller, best, leave_out
+from models.recall.history import rated, watched
+from models.recall.neighbours import NeighbourConfig, Neighbours, nearest
+
+HELD = 50_000_000
+"""Similarities held at once before they are pruned: 400 MB."""
 
 
-class ItemCFConfig(ModelConfig):
+class ItemCFConfig(NeighbourConfig):
     """Configuration of ItemCF."""
 
-    neighbours: int
-    """How many nearest films each film keeps."""
-    window: int
-    """How many of a user's latest films are looked at; the feature holds 50."""
+    popularity: float
+    """How much a neighbour's popularity counts against it, 0 to 1: 0.5 is the cosine."""
+    activity: float
+    """A user of n ratings counts n to the power of minus this; 0 for all alike."""
+    most: int
+    """Of longer histories only the latest so many films count in training; 0 for all."""
 
 
-class ItemCF(Recaller):
-    """Item-based collaborative filtering: a film's score is the sum of its cosines with the latest films seen."""
+class ItemCF(Neighbours):
+    """Item-based collaborative filtering: a film's score is the sum of its similarities with the films seen."""
 
     Config = ItemCFConfig
     config: ItemCFConfig
 
     def fit(self, data: Dataset, until: Split) -> None:
         """Count who rated what up to `until`, and keep each film's nearest neighbours."""
-        events = data.interactions(*SPLITS[: SPLITS.index(until) + 1])
-        movie_ids, columns = np.unique(integers(events, "movie_id"), return_inverse=True)
-        user_ids, rows = np.unique(integers(events, "user_id"), return_inverse=True)
-        self.films = Ids(movie_ids)
-        seen = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (len(user_ids), len(movie_ids)))
-        seen.data[:] = 1.0  # a film rated twice counts once
-        self.similar = cosine_neighbours(seen, self.config.neighbours)
+        c = self.config
+        seen, _, self.films = rated(data.interactions(*SPLITS[: SPLITS.index(until) + 1]), c.most)
+        self.similar = similarities(seen, c.neighbours, c.popularity, c.activity)
         self.came_from(data, until)
 
-    def recommend(
-        self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Sum the cosines over each user's latest films; users without any get nothing."""
-        history = self._history(users)
-        ids, scores = [], []
-        for start in range(0, max(users.num_rows, 1), CHUNK):  # no user: one empty slice
-            some = exclude[start : start + CHUNK] if exclude is not None else None
-            dense = (history[start : start + CHUNK] @ self.similar).toarray()
-            dense[dense == 0] = -np.inf
-            found = best(leave_out(dense, some, self.films), k, self.films)
-            ids.append(found[0])
-            scores.append(found[1])
-        return np.concatenate(ids), np.concatenate(scores)
-
     def contributors(self, user: pa.Table, movie_ids: np.ndarray, most: int = 2) -> list[list[int]]:
-        """For each film, the ids of the films in the user's window (one row) that speak most for it."""
-        watched = window(user, "user_recent_movie_ids", self.films, self.config.window)[0]
-        watched = np.unique(watched[watched >= 0])
+        """For each film, the ids of the films in the user's history (one row) that speak most for it."""
+        history = watched(user, self.config, self.films)
         rows = self.films.rows(movie_ids)
-        if not len(watched) or not len(rows):
+        if not history.nnz or not len(rows):
             return [[] for _ in rows]
-        share = self.similar[watched][:, np.maximum(rows, 0)].toarray()  # (watched, films)
+        seen = history.indices
+        share = history.data[:, None] * self.similar[seen][:, np.maximum(rows, 0)].toarray()  # (seen, films)
         share[:, rows < 0] = 0.0
         order = np.argsort(-share, axis=0, kind="stable")[:most]
-        return [[int(self.films.values[watched[i]]) for i in order[:, j] if share[i, j] > 0] for j in range(len(rows))]
-
-    def _history(self, users: pa.Table) -> sparse.csr_matrix:
-        recent = window(users, "user_recent_movie_ids", self.films, self.config.window)
-        row, column = np.nonzero(recent >= 0)
-        once = sparse.csr_matrix(
-            (np.ones(len(row), np.float32), (row, recent[row, column])), (users.num_rows, len(self.films))
-        )
-        once.sum_duplicates()
-        once.data[:] = 1.0
-        return once
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        """The neighbour matrix (m, m) in CSR parts."""
-        return {"data": self.similar.data, "indices": self.similar.indices, "indptr": self.similar.indptr}
-
-    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
-        """Put the neighbour matrix together again."""
-        m = len(self.films)
-        self.similar = sparse.csr_matrix((tensors["data"], tensors["indices"], tensors["indptr"]), (m, m))
+        return [[int(self.films.values[seen[i]]) for i in order[:, j] if share[i, j] > 0] for j in range(len(rows))]
 
 
-def cosine_neighbours(seen: sparse.csr_matrix, neighbours: int) -> sparse.csr_matrix:
-    """The `neighbours` largest cosines of each film (m, m), none with itself; ties by catalogue order.
+def similarities(seen: sparse.csr_matrix, neighbours: int, popularity: float, activity: float) -> sparse.csr_matrix:
+    """The `neighbours` films most similar to each film (m, m) float32, none to itself; ties by catalogue order.
 
-    `seen` (users, m) is 0/1. Films are taken in slices, so memory stays at a slice's dense rows.
+    `seen` (users, m) is 0/1. With users weighing w = n^-activity, film i names film j with
+    sum w over those who saw both / (W_i^(1 - popularity) W_j^popularity), W the sum of w over those who saw it.
     """
-    m = seen.shape[1]
-    count = np.asarray(seen.sum(axis=0), np.float64).ravel()
-    rows, columns, values = [], [], []
-    for start in range(0, m, CHUNK):
-        # whole counts first, so that films equally near tie exactly
-        near = (seen[:, start : start + CHUNK].T @ seen).toarray().astype(np.float64)  # (slice, m)
-        near /= np.sqrt(np.maximum(np.outer(count[start : start + CHUNK], count), 1))
-        near[np.arange(len(near)), np.arange(start, start + len(near))] = 0.0
-        keep = min(neighbours, m)
-        top = np.argsort(-near, axis=1, kind="stable")[:, :keep]
-        value = np.take_along_axis(near, top, axis=1)
-        held = value > 0
-        rows.append((np.broadcast_to(np.arange(start, start + len(near))[:, None], top.shape))[held])
-        columns.append(top[held])
-        values.append(value[held])
-    return sparse.csr_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (m, m), dtype=np.float32
-    )
+    weight = np.maximum(np.diff(seen.indptr), 1.0) ** -activity
+    by_film = seen.T.tocsr()
+    by_film.data = weight[by_film.indices].astype(np.float32)
+    count = np.maximum(np.asarray(by_film.sum(axis=1, dtype=np.float64)).ravel(), 1e-12)
+    kept = []
+    for some in slices(by_film, seen):
+        near = by_film[some] @ seen
+        row = np.repeat(np.arange(some.start, some.stop), np.diff(near.indptr))
+        # summed first and divided once, so that films equally near tie exactly
+        near.data = (near.data / (count[row] ** (1 - popularity) * count[near.indices] ** popularity)).astype(
+            np.float32
+        )
+        near.data[near.indices == row] = 0.0
+        kept.append(nearest(near, neighbours))
+    return sparse.vstack(kept, format="csr")
+
+
+def slices(by_film: sparse.csr_matrix, seen: sparse.csr_matrix) -> Iterator[slice]:
+    """Slices of the films whose rows of the product have at most `HELD` values, or one film."""
+    m = len(by_film.indptr) - 1
+    pairs = (by_film != 0) @ np.diff(seen.indptr)  # what a film's row adds up, and so at most holds
+    held = np.cumsum(np.minimum(pairs, m))
+    start = 0
+    while start < m:
+        before = held[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(held, before + HELD, side="right")))
+        yield slice(start, stop)
+        start = stop

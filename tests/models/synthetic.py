@@ -131,6 +131,10 @@ class PlantedStore:
         self.of_user = dict(list(labels.groupby("user_id")))
         self.of_film = dict(list(labels.groupby("movie_id")))
         self.services = {name: {view: dict(VIEWS[view]) for view in views} for name, views in SERVICES.items()}
+        self.services["recall_genre_v1"] = {
+            "user_state": {"user_genre_share": TYPES["user_genre_share"]},
+            "movie_profile": {"movie_index": LONG, "movie_genres": LIST},
+        }
         self.services["interactions_v1"] = {
             "user_profile": {"user_index": LONG},
             "movie_profile": {"movie_index": LONG},

@@ -1,15 +1,12 @@
-"""The recall channels that are served: what all promise, and what each is."""
+"""Popularity and the two towers: what all channels promise, and what each is."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
-from scipy import sparse
 
 from models.dataset import Dataset
-from models.recall.item_cf import cosine_neighbours
 from models.recall.popularity import Popularity, PopularityConfig
 from models.recall.two_tower import TwoTower
 from tests.models.conftest import SMALL, untrained
@@ -25,10 +22,6 @@ class TestPopularity(RecallContract):
 class TestRecentPopularity(RecallContract):
     kind = "popularity_recent"
     is_personal = False
-
-
-class TestItemCF(RecallContract):
-    kind = "item_cf"
 
 
 class TestTwoTower(RecallContract):
@@ -56,32 +49,6 @@ def test_popularity_is_the_order_of_the_counts() -> None:
     ids, scores = channel.recommend(users, 6, [np.array([], np.int64), np.array([1002, 77])])
     assert ids.tolist() == [[1000, 1001, 1002, 1003, -1, -1], [1000, 1001, 1003, -1, -1, -1]]
     assert scores[0].tolist() == [3, 2, 2, 1, -np.inf, -np.inf]
-
-
-def test_neighbours_are_the_largest_cosines() -> None:
-    rng = np.random.default_rng(0)
-    dense = (rng.random((40, 25)) < 0.3).astype(np.float32)
-    dense[:, 7] = 0  # a film that nobody saw
-    count = dense.sum(axis=0).astype(np.float64)
-    cosine = dense.T @ dense / np.sqrt(np.maximum(np.outer(count, count), 1))
-    np.fill_diagonal(cosine, 0)
-    kept = np.zeros_like(cosine)
-    for film, row in enumerate(cosine):
-        near = np.argsort(-row, kind="stable")[:5]
-        kept[film, near] = row[near]
-    assert np.allclose(cosine_neighbours(sparse.csr_matrix(dense), 5).toarray(), kept, atol=1e-6)
-
-
-def test_item_cf_adds_up_cosines_and_names_who_spoke(channels: dict[str, Any]) -> None:
-    channel = channels["item_cf"]
-    watched = channel.films.values[[0, 1]]
-    user = pa.table({"user_recent_movie_ids": [[int(film) for film in watched]]})
-    ids, scores = channel.recommend(user, 1)
-    row = channel.films.rows(ids[0])[0]
-    assert scores[0, 0] == pytest.approx(channel.similar[0, row] + channel.similar[1, row])
-    most = watched[int(channel.similar[1, row] > channel.similar[0, row])]
-    assert channel.contributors(user, ids[0])[0][0] == most
-    assert channel.contributors(user, np.array([-5])) == [[]]
 
 
 def test_recent_popularity_counts_the_last_days_before_the_cut_off() -> None:
