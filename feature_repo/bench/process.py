@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +33,22 @@ class Outcome:
     stopped: str | None
 
 
-def run(step: str, scratch: Path, **arguments: Any) -> Outcome:
-    """Run a function of feature_repo.bench.steps; its output goes to a log in `scratch`.
+def run(step: str, scratch: Path, module: str = STEPS, bench: str = "features", **arguments: Any) -> Outcome:
+    """Run a function of `module` for `cinefeast bench <bench>`; its output goes to a log in `scratch`.
 
     Raises CineFeastError where the step fails.
     """
     print(f"measuring: {step} {json.dumps(arguments)}", file=sys.stderr)
     result, log = scratch / f"{step}.json", scratch / f"{step}.log"
     result.unlink(missing_ok=True)
-    process = FORKS.Process(target=_work, args=(step, arguments, result, log), daemon=True)
+    process = FORKS.Process(target=_work, args=(module, step, arguments, result, log), daemon=True)
     process.start()
     process.join()
     if process.exitcode == -signal.SIGKILL:  # the system ran out of memory before the limit did
         return Outcome({}, 0.0, "memory")
     if not result.exists():
         lines = log.read_text().strip().splitlines() or ["no output"]
-        raise CineFeastError(f"{step} ended with {process.exitcode}: {lines[-1]}", "cinefeast bench features")
+        raise CineFeastError(f"{step} ended with {process.exitcode}: {lines[-1]}", f"cinefeast bench {bench}")
     written = json.loads(result.read_text())
     if "mistake" in written:
         raise CineFeastError(*written["mistake"])
@@ -75,17 +76,15 @@ def peak_gb() -> float:
 _result_file: Path
 
 
-def _work(step: str, arguments: dict[str, Any], result: Path, log: Path) -> None:
+def _work(module: str, step: str, arguments: dict[str, Any], result: Path, log: Path) -> None:
     """Run one step in this process, its output in `log`, what it returns in `result`."""
     global _result_file
     _result_file = result
     with log.open("w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    from feature_repo.bench import steps
-
     try:
-        returned = getattr(steps, step)(**arguments)
+        returned = getattr(import_module(module), step)(**arguments)
     except CineFeastError as error:
         _write({"mistake": [error.what, error.next_command]})
     else:

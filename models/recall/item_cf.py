@@ -16,8 +16,8 @@ from models.dataset import SPLITS, Dataset, Split
 from models.recall.history import rated, watched
 from models.recall.neighbours import NeighbourConfig, Neighbours, nearest
 
-HELD = 50_000_000
-"""Similarities held at once before they are pruned: 400 MB."""
+HELD = 20_000_000
+"""Similarities held at once before they are pruned: with what divides them some 1 GB."""
 
 
 class ItemCFConfig(NeighbourConfig):
