@@ -2,13 +2,20 @@
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, pytest (which runs dbt build on a small made-up data set)
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
+# make tables    the tables of the documentation anew from docs/results
+# make peers     implicit and RecTools on our split, in an environment of their own, beside what is trained here:
+#                PROTOCOL=leave-one-out, EPOCHS=30 and SECONDS=600 for SASRec, THREADS=1, PEERS="--peer rectools_ease"
 # make clean     remove what a run wrote (workspace/), not the environment
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS_VENV ?= .venv-peers
+PROTOCOL ?= time
+EPOCHS ?= 30
+THREADS ?= 1
 
-.PHONY: install demo test truth lint clean
+.PHONY: install demo test truth lint tables peers clean
 
 install: $(VENV)/.installed
 
@@ -31,6 +38,20 @@ test: lint
 
 truth: install
 	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py
+
+tables: install
+	$(BIN)/cinefeast tables
+
+$(PEERS_VENV)/.installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r tests/peers/requirements.txt
+	touch $@
+
+peers: install $(PEERS_VENV)/.installed
+	$(BIN)/cinefeast peers export --protocol $(PROTOCOL)
+	OMP_NUM_THREADS=$(THREADS) $(PEERS_VENV)/bin/python tests/peers/run.py \
+		$${CINEFEAST_WORKSPACE:-workspace}/peers/$(PROTOCOL) --epochs $(EPOCHS) $(if $(SECONDS),--seconds $(SECONDS)) $(PEERS)
+	$(BIN)/cinefeast peers measure --protocol $(PROTOCOL)
 
 clean:
 	rm -rf workspace dbt_project/target dbt_project/logs

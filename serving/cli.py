@@ -13,6 +13,8 @@ from dbt_project.workspace import workspace
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bench = typer.Typer(no_args_is_help=True, help="Measure what this installation costs on this machine.")
 app.add_typer(bench, name="bench")
+peers = typer.Typer(no_args_is_help=True, help="Other libraries on the same split and cases; `make peers` runs it all.")
+app.add_typer(peers, name="peers")
 
 
 @app.command()
@@ -169,6 +171,14 @@ def ablate(
 
 
 @app.command()
+def tables() -> None:
+    """Write the documentation's tables anew from docs/results."""
+    from models.evaluation.tables import rewrite
+
+    print("\n".join(f"wrote {page}" for page in rewrite()) or "the tables are those of docs/results already")
+
+
+@app.command()
 def report() -> None:
     """Write the metrics and a look at the data as one HTML page."""
     from serving.report import report as write_report
@@ -217,6 +227,22 @@ def doctor(
 
         print_diagnosis(found)
     raise typer.Exit(found.status == "wrong")
+
+
+@peers.command()
+def export(protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time") -> None:
+    """Write the split and the cases as parquet to the workspace."""
+    from models.evaluation.peers import export as run
+
+    print(f"wrote {run(protocol)}")
+
+
+@peers.command()
+def measure(protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time") -> None:
+    """Measure the peers' answers beside ours and write docs/results/peers-....json."""
+    from models.evaluation.peers import measure as run
+
+    print(f"wrote {run(protocol)}")
 
 
 @bench.command()

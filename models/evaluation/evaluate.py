@@ -105,9 +105,7 @@ class Measured:
 
     def measure(self, names: list[str]) -> dict[str, Any]:
         """The named protocols, but for those that have nobody to ask."""
-        rated = cases.rated_before(self.data)
-        films = self.data.catalogue("interactions_v1", "validation").num_rows
-        protocol = Protocol(self.data, self.channels, self.two_stage, rated, films)
+        protocol = self.protocol()
         questions = self._questions(protocol)
         measured = {}
         for name in track(names, f"{self.data.protocol}: protocols"):
@@ -118,6 +116,11 @@ class Measured:
         if not measured:
             raise CineFeastError("no user of the test events can be asked about", "fetch a data set with more ratings")
         return measured
+
+    def protocol(self) -> Protocol:
+        """The models, ready to be asked."""
+        films = self.data.catalogue("interactions_v1", "validation").num_rows
+        return Protocol(self.data, self.channels, self.two_stage, cases.rated_before(self.data), films)
 
     def _questions(self, protocol: Protocol) -> dict[str, tuple[Callable[[], list[Cases]], Rank | None]]:
         """Each protocol's draws, and how its candidates are ranked."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,40 +44,34 @@ class Protocol:
     def measure(self, draws: list[Cases], rank: Rank | None = None) -> dict[str, Any]:
         """Means and intervals of every channel, of the merge and, with `rank`, of the final list."""
         asked = [self._ask(cases, rank) for cases in draws]
-        # the same users answer in every draw, so a user's draws are averaged before users are
-        each = {name: over_draws([scores[name] for scores, _ in asked]) for name in asked[0][0]}
+        each = {name: over_draws([answered[name].scores for answered in asked]) for name in asked[0]}
         found: dict[str, Any] = {"users": len(draws[0].frame), "draws": len(draws), "channels": {}, "intervals": {}}
-        for name, scores in each.items():
-            summary = {metric: summarised(metric, *parts) for metric, parts in scores.items()}
-            known = {metric: both for metric, both in summary.items() if not math.isnan(both[0])}
-            found["channels"][name] = {metric: mean for metric, (mean, _) in known.items()} | {
-                f"coverage@{k}": float(np.mean([covered[name][k] for _, covered in asked])) for k in SHOWN
-            }
-            found["intervals"][name] = {metric: interval for metric, (_, interval) in known.items()}
+        for name in each:
+            found["channels"][name], found["intervals"][name] = averaged([answered[name] for answered in asked])
         return found | ({"merged_ahead": ahead(each, list(self.channels))} if "merged" in each else {})
 
-    def _ask(self, cases: Cases, rank: Rank | None) -> tuple[dict[str, PerUser], dict[str, dict[int, float]]]:
+    def score(self, cases: Cases, ids: np.ndarray) -> "Answered":
+        """What lists (n, k) are worth as answers to cases."""
+        return Answered(
+            per_user(ids, cases.targets, self.rated), {f"coverage@{k}": coverage(ids, self.films, k) for k in SHOWN}
+        )
+
+    def _ask(self, cases: Cases, rank: Rank | None) -> dict[str, "Answered"]:
         users = self.data.users(self.services, cases.frame)
         seen = self.data.seen(cases.frame)
-        scores: dict[str, PerUser] = {}
-        covered: dict[str, dict[int, float]] = {}
-
-        def score(name: str, ids: np.ndarray) -> None:
-            scores[name] = per_user(ids, cases.targets, self.rated)
-            covered[name] = {k: coverage(ids, self.films, k) for k in SHOWN}
-
+        answered: dict[str, Answered] = {}
         brought: Lists = {}  # a dozen channels' lists need not be held at once: only those that are merged
         for name, channel in self.channels.items():
             lists = channel.recommend(users, BROUGHT, seen)
-            score(name, lists[0])
+            answered[name] = self.score(cases, lists[0])
             if self.models and name in self.models.channels:
                 brought[name] = lists
         if self.models:
             merged = merge({name: brought[name] for name in self.models.channels}, self.models.merging, BROUGHT)
-            score("merged", merged.ids)
+            answered["merged"] = self.score(cases, merged.ids)
             if rank is not None:
-                score("two_stage", rank(cases, users, merged))
-        return scores, covered
+                answered["two_stage"] = self.score(cases, rank(cases, users, merged))
+        return answered
 
     def rank_now(self, cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
         """The ranker's order of the candidates, with each film's features as of the case's own moment."""
@@ -107,8 +102,27 @@ class Protocol:
         return np.where(np.isfinite(np.take_along_axis(scores, order, axis=1)), ranked, -1)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """One draw's answers, scored."""
+
+    scores: PerUser
+    covered: dict[str, float]
+    """coverage@K, which is of all users together."""
+
+
+def averaged(draws: list[Answered]) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Every metric over draws and users, and the 95% intervals; a metric that weighs nothing is left out."""
+    scores = over_draws([draw.scores for draw in draws])
+    summary = {metric: summarised(metric, *parts) for metric, parts in scores.items()}
+    known = {metric: both for metric, both in summary.items() if not math.isnan(both[0])}
+    covered = {metric: float(np.mean([draw.covered[metric] for draw in draws])) for metric in draws[0].covered}
+    means = {metric: mean for metric, (mean, _) in known.items()} | covered
+    return means, {metric: interval for metric, (_, interval) in known.items()}
+
+
 def over_draws(draws: list[PerUser]) -> PerUser:
-    """Numerators and weights (n,) averaged over draws of the same users."""
+    """Numerators and weights (n,) averaged over draws: the same users answer in each, and count once."""
     return {
         metric: (
             np.mean([scores[metric][0] for scores in draws], axis=0),
