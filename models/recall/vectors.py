@@ -107,7 +107,7 @@ class VectorRecaller(Recaller):
         n, interests, d = asked.shape
         wide = k + max((len(rows) for rows in skip), default=0)
         scores, rows = search(self.index, asked.reshape(n * interests, d), wide, self.config)
-        scores, rows = scores.reshape(n, -1), rows.reshape(n, -1)
+        scores, rows = (column.reshape(n, interests * column.shape[1]) for column in (scores, rows))
         scores[(rows < 0) | np.isnan(scores) | ~known[:, None]] = -np.inf
         for i, seen in enumerate(skip):
             scores[i, np.isin(rows[i], seen)] = -np.inf
