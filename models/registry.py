@@ -18,6 +18,7 @@ RECALL = {
     "two_tower": "two_tower:TwoTower",
     "sequence": "sequence:Sequence",
     "sequence_order": "sequence:Sequence",
+    "light_gcn": "light_gcn:LightGCN",
     "content": "content:Content",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
