@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +37,22 @@ def print_warehouse(measured: bench.Measured) -> None:
         )
     _print(table)
     print(json.dumps(measured.summary()))
+
+
+def print_recall(measured: dict[str, Any]) -> None:
+    """Each kind of index and each trained channel, then all figures."""
+    table = Table("index", "p50 ms", "p99 ms", "recall of the exact", "build s")
+    for kind in ("flat", "hnsw", "ivf"):
+        one = measured["faiss"][kind]
+        exact = f"{one['recall@500']:.3f}" if "recall@500" in one else "1"
+        table.add_row(kind, f"{one['p50_ms']:.2f}", f"{one['p99_ms']:.2f}", exact, f"{one['build_s']:.1f}")
+    _print(table)
+    if "offline_1000_users" in measured:
+        channels = Table("channel", "features s", "recommend s")
+        for name, one in measured["offline_1000_users"]["channels"].items():
+            channels.add_row(name, f"{one['features_s']:.2f}", f"{one['recommend_s']:.2f}")
+        _print(channels)
+    print(json.dumps(measured))
 
 
 def _print(table: Table) -> None:

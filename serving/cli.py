@@ -257,6 +257,20 @@ def features(
 
 
 @bench.command()
+def recall(
+    beside: Annotated[
+        str | None,
+        typer.Option(help='another library to train beside: ".venv-peers/bin/python tests/peers/speed.py"'),
+    ] = None,
+) -> None:
+    """Measure ItemCF's fit, training speed, search and the trained channels; the last line is JSON."""
+    from models.recall.bench import measure
+    from serving.bench_tables import print_recall
+
+    print_recall(measure(workspace(), beside))
+
+
+@bench.command()
 def warehouse(
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="the last ratings by time that are appended")] = 0.01,
 ) -> None:

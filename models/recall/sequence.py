@@ -68,10 +68,10 @@ class Sequence(VectorRecaller):
         check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
         with torch.random.fork_rng():
             torch.manual_seed(c.seed)
-            self.network = self._network().to(device())
+            self.network = self.build().to(device())
             task = Task(
                 batches=lambda rng: histories.batches(flat, c.length, c.positions, rng),
-                loss=lambda cut: self._loss(flat, cut),
+                loss=lambda cut: self.loss(flat, cut),
                 measure=(lambda: judge(self._indexed(), check)) if check else None,
                 data=f"{data.data_hash} {data.protocol} {until}",
             )
@@ -95,7 +95,8 @@ class Sequence(VectorRecaller):
                 vectors[some, 0] = hidden[torch.arange(len(some)), at].float().cpu().numpy()
         return vectors, size > 0
 
-    def _loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
+    def loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
+        """Mean loss over what is predicted in windows (b, 2) of the histories."""
         where = device()
         hidden = self.network(histories.gather(flat, cut, where))  # (b, t, d)
         window, place, film = histories.targets(flat, cut, where)
@@ -105,7 +106,8 @@ class Sequence(VectorRecaller):
         drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
         return sampled_softmax(asked, films, film - 1, drawn)
 
-    def _network(self) -> Transformer:
+    def build(self) -> Transformer:
+        """An untrained network for the films known."""
         c = self.config
         widest = -(-c.length // histories.ROUND) * histories.ROUND
         return Transformer(
@@ -128,7 +130,7 @@ class Sequence(VectorRecaller):
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
         self.epochs = facts["epochs"]
-        self.network = self._network()
+        self.network = self.build()
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.network.eval()
         self._indexed()
