@@ -22,7 +22,7 @@ from models.config import ModelConfig
 from models.dataset import Dataset, Split, schema
 from models.ids import Ids
 
-PARTS = ("feast", "faiss-cpu", "numpy", "scipy", "torch")
+PARTS = ("feast", "faiss-cpu", "implicit", "numpy", "scipy", "torch")
 
 
 def schema_hash(features: dict[str, str]) -> str:
