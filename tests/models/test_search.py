@@ -83,11 +83,12 @@ def test_a_search_starts_from_the_frozen_configuration_and_goes_on(
     space = Space(
         measure="ndcg@10",
         sample=200,
-        fields={"neighbours": Dimension(values=[1, 50]), "window": Dimension(low=1, high=50)},
+        fields={"neighbours": Dimension(values=[1, 50]), "recency": Dimension(low=0.5, high=50)},
     )
     monkeypatch.setattr(Space, "read", lambda name: space)
     first = search.search("item_cf", 2)
-    assert fits[0] == {"neighbours": 50, "window": 50}
+    frozen = model_class("item_cf").Config.read("item_cf")
+    assert fits[0] == {"neighbours": 50, "recency": frozen.recency}
     again = search.search("item_cf", 4, save=True)
     assert len(fits) == 4
     assert again["trials"][:2] == first["trials"]
@@ -141,35 +142,35 @@ def test_every_ablation_changes_fields_that_there_are(model: str, name: str) -> 
 
 
 def test_variants_by_hand() -> None:
-    config = model_class("item_cf").Config.read("item_cf").changed({"window": 50, "neighbours": 50})
-    made = ablate.variants(config, {"about": "x", "window": [5, 50], "both": {"window": 5, "neighbours": 9}})
-    assert made == {"as configured": {}, "window = 5": {"window": 5}, "both": {"window": 5, "neighbours": 9}}
-    with pytest.raises(CineFeastError, match=r"item_cf cannot be changed so: .*windwo"):
-        ablate.variants(config, {"windwo": [5]})
+    config = model_class("item_cf").Config.read("item_cf").changed({"recency": 50, "neighbours": 50})
+    made = ablate.variants(config, {"about": "x", "recency": [5, 50], "both": {"recency": 5, "neighbours": 9}})
+    assert made == {"as configured": {}, "recency = 5": {"recency": 5}, "both": {"recency": 5, "neighbours": 9}}
+    with pytest.raises(CineFeastError, match=r"item_cf cannot be changed so: .*recencey"):
+        ablate.variants(config, {"recencey": [5]})
 
 
 def test_an_ablation_runs_what_its_file_lacks(
     planted_workspace: Path, fits: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = {"item_cf": {"window": {"about": "how far back", "window": [1]}}}
+    known = {"item_cf": {"recency": {"about": "how far back", "recency": [1.25]}}}
     monkeypatch.setattr(ablate, "declared", lambda: known)
-    path, first = ablate.ablate("item_cf", "window")
-    assert path.name == "ablation-item_cf-window-planted.json"
-    assert [run["variant"] for run in first["runs"]] == ["as configured", "window = 1"]
+    path, first = ablate.ablate("item_cf", "recency")
+    assert path.name == "ablation-item_cf-recency-planted.json"
+    assert [run["variant"] for run in first["runs"]] == ["as configured", "recency = 1.25"]
     for run in first["runs"]:
         assert {"hit_rate@10", "recall@500", "novelty@10"} <= set(run["test"]["time-streaming"])
         assert run["validation"]["recall@50"] > 0.5
-    assert first["command"] == "cinefeast ablate item_cf window"
-    known["item_cf"]["window"]["window"] = [1, 3]
-    _, second = ablate.ablate("item_cf", "window")
+    assert first["command"] == "cinefeast ablate item_cf recency"
+    known["item_cf"]["recency"]["recency"] = [1.25, 3.25]
+    _, second = ablate.ablate("item_cf", "recency")
     assert len(fits) == 3
     assert second["runs"][:2] == first["runs"]
-    ablate.ablate("item_cf", "window", [0, 1])
-    assert fits[3:] == [{"seed": 1}, {"window": 1, "seed": 1}, {"window": 3, "seed": 1}]
+    ablate.ablate("item_cf", "recency", [0, 1])
+    assert fits[3:] == [{"seed": 1}, {"recency": 1.25, "seed": 1}, {"recency": 3.25, "seed": 1}]
     path.write_text(path.read_text().replace(first["data_hash"], "other"))
     with pytest.raises(CineFeastError, match="of other ratings"):
-        ablate.ablate("item_cf", "window")
-    with pytest.raises(CineFeastError, match="there are item_cf window"):
+        ablate.ablate("item_cf", "recency")
+    with pytest.raises(CineFeastError, match="there are item_cf recency"):
         ablate.ablate("item_cf", "nonsense")
 
 
