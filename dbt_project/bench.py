@@ -78,6 +78,8 @@ def scratch(space: Workspace) -> Iterator[Workspace]:
             if file.name != RATINGS:
                 (copy.raw_movielens / file.name).symlink_to(file.resolve())
         copy.raw_tmdb.symlink_to(space.raw_tmdb.resolve())
+        if space.embeddings.exists():
+            copy.embeddings.symlink_to(space.embeddings.resolve())
         yield copy
 
 

@@ -28,7 +28,10 @@ FIRST = "00000000T000000.000000-00000000.parquet"
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """`fixed`: a hash of the archive's tables, the TMDb documents and this project's SQL. `events`: landed files."""
+    """`fixed`: a hash of the archive's tables, the TMDb documents, the texts' vectors and this project's SQL.
+
+    `events`: landed files.
+    """
 
     fixed: str
     events: tuple[str, ...]
@@ -37,8 +40,8 @@ class BuildInputs:
     def of(cls, space: Workspace) -> Self:
         """The inputs as they lie in the workspace now."""
         digest = hashlib.sha256((space.raw_movielens / "manifest.json").read_bytes())
-        landed = [*space.raw_movielens.glob("*.parquet"), *space.raw_tmdb.glob("*.jsonl.gz")]
-        for file in sorted(landed):
+        folders = {space.raw_movielens: "*.parquet", space.raw_tmdb: "*.jsonl.gz", space.embeddings: "*.parquet"}
+        for file in sorted(file for folder, pattern in folders.items() for file in folder.glob(pattern)):
             status = file.stat()
             digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
         code = [PROJECT / "dbt_project.yml", *(path for part in CODE for path in (PROJECT / part).rglob("*.*"))]

@@ -18,6 +18,7 @@ from duckdb import DuckDBPyConnection
 
 from dbt_project.build_inputs import BuildInputs, check_landed_events, first_event_file, note_file
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.text_vectors import first_text_vectors
 from dbt_project.workspace import VARIABLE, Workspace
 
 BESIDE_THIS_FILE = Path(__file__).resolve().parent.parent
@@ -40,6 +41,7 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(f"no landed data set in {self.space.root / 'raw'}; next: cinefeast fetch ml-100k")
         try:
             first_event_file(self.space)
+            first_text_vectors(self.space)
             check_landed_events(self.space)
         except CineFeastError as error:
             raise DbtRuntimeError(str(error)) from None

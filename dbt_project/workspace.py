@@ -26,6 +26,11 @@ class Workspace:
         return self.root / "raw" / "tmdb"
 
     @property
+    def embeddings(self) -> Path:
+        """Vectors of the landed films' texts, movie_text.parquet."""
+        return self.root / "raw" / "embeddings"
+
+    @property
     def synthetic(self) -> Path:
         """What `cinefeast synth` makes, a directory for each preset."""
         return self.root / "synthetic"

@@ -37,6 +37,29 @@ recall_history_v1 = FeatureService(
 recall_two_tower_v1 = FeatureService(
     name="recall_two_tower_v1", features=[*USERS, *ITEMS], description="Both towers.", owner="cinefeast"
 )
+recall_two_tower_v2 = FeatureService(
+    name="recall_two_tower_v2",
+    features=[*USERS, *ITEMS, views.movie_people, views.movie_text],
+    description="Both towers, the films' with their people and texts.",
+    owner="cinefeast",
+)
+recall_content_v1 = FeatureService(
+    name="recall_content_v1",
+    features=[
+        views.user_sequence,
+        views.movie_profile[["movie_index", "movie_year", "movie_genres"]],
+        views.movie_people,
+        views.movie_text,
+    ],
+    description="The recent ratings, and what tells films alike before anyone has rated them.",
+    owner="cinefeast",
+)
+recall_graph_v1 = FeatureService(
+    name="recall_graph_v1",
+    features=[views.user_history, views.movie_profile[["movie_index"]], views.movie_people],
+    description="Who rated what, and who made it: the edges of a graph of users, films and people.",
+    owner="cinefeast",
+)
 rank_dcn_v1 = FeatureService(
     name="rank_dcn_v1",
     features=[*USERS, *ITEMS, on_demand.user_movie_cross],

@@ -27,6 +27,8 @@ movie_state = WarehouseSource(name="feat_movie_state", table="features.feat_movi
 movie_recent = WarehouseSource(name="feat_movie_recent", table="features.feat_movie_recent")
 movie_influence = WarehouseSource(name="feat_movie_influence", table="features.feat_movie_influence")
 movie_profile = WarehouseSource(name="feat_movie_profile", table="features.feat_movie_profile")
+movie_people = WarehouseSource(name="feat_movie_people", table="features.feat_movie_people")
+movie_text = WarehouseSource(name="feat_movie_text", table="features.feat_movie_text")
 
 user_sequence = WindowSource(
     name="feat_user_sequence",

@@ -167,6 +167,38 @@ movie_profile = FeatureView(
     ],
 )
 
+movie_people = FeatureView(
+    name="movie_people",
+    entities=[entities.movie],
+    source=sources.movie_people,
+    description="Who made a film and what it is about, by TMDb's ids; below 0 where TMDb's id is unknown.",
+    tags={"grain": "movie", "mart": "feat_movie_people"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(name="movie_director_ids", dtype=Array(Int64), description="directors, in the order of the credits"),
+        Field(name="movie_cast_ids", dtype=Array(Int64), description="first five actors, in the order of the credits"),
+        Field(name="movie_keyword_ids", dtype=Array(Int64), description="keywords, ascending"),
+    ],
+)
+
+movie_text = FeatureView(
+    name="movie_text",
+    entities=[entities.movie],
+    source=sources.movie_text,
+    description="What a film's texts say, as `cinefeast embed` made a vector of them.",
+    tags={"grain": "movie", "mart": "feat_movie_text"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(
+            name="movie_text_embedding",
+            dtype=Array(Float32),
+            description="vector of length 1, its cosines telling how alike two films' texts are",
+        ),
+    ],
+)
+
 user_movie_rating = FeatureView(
     name="user_movie_rating",
     entities=[entities.user, entities.movie],

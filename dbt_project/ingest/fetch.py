@@ -13,6 +13,7 @@ from dbt_project.ingest.datasets import RECBOLE_LAYOUT, find_dataset
 from dbt_project.ingest.download import GROUPLENS, download
 from dbt_project.ingest.knowledge_graph import KG_FILE, graph_documents, read_facts
 from dbt_project.ingest.landing import land_tables, landing, open_links
+from dbt_project.ingest.text_vectors import drop_text_vectors
 from dbt_project.workspace import Workspace, publish_directory
 
 EMPTY = "000-empty.jsonl.gz"
@@ -96,7 +97,8 @@ def fields(archive: zipfile.ZipFile, name: str) -> Iterator[list[str]]:
 
 
 def publish(building: Path, space: Workspace) -> None:
-    """Show the finished landing, and in raw/tmdb the graph that belongs to it and no other."""
+    """Show the finished landing, in raw/tmdb the graph that belongs to it and no other, and no vectors of others."""
+    drop_text_vectors(space)
     space.raw_tmdb.mkdir(parents=True, exist_ok=True)
     graph = building / GRAPH
     has_graph = graph.exists()

@@ -32,7 +32,7 @@ def raw_directory(space: Workspace) -> Iterator[Path]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CineFeastError(
-                    f"another fetch or collect is writing to {raw}", "wait for it to end, then try again"
+                    f"another fetch, collect or embed is writing to {raw}", "wait for it to end, then try again"
                 ) from None
             yield raw
     except OSError as error:

@@ -129,7 +129,7 @@ def test_a_second_fetch_replaces_the_first(
 
 
 def test_two_fetches_at_once_do_not_mix(space: Workspace, data: FixtureData) -> None:
-    with raw_directory(space), pytest.raises(CineFeastError, match="another fetch or collect"):
+    with raw_directory(space), pytest.raises(CineFeastError, match="another fetch, collect or embed"):
         fetch("ml-latest-small", space, data.archive)
 
 

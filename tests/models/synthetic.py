@@ -52,7 +52,11 @@ MOVIE_PROFILE = {
 VIEWS = {
     "user_state": USER_STATE,
     "user_profile": USER_PROFILE,
-    "user_sequence": {"user_recent_movie_ids": LIST},
+    "user_sequence": {
+        "user_recent_movie_ids": LIST,
+        "user_recent_ratings": pa.list_(FLOAT),
+        "user_recent_timestamps": LIST,
+    },
     "user_history": {
         "user_seen_movie_ids": LIST,
         "user_seen_ratings": pa.list_(FLOAT),
@@ -60,14 +64,21 @@ VIEWS = {
     },
     "movie_state": MOVIE_STATE,
     "movie_profile": MOVIE_PROFILE,
+    "movie_people": {"movie_director_ids": LIST, "movie_cast_ids": LIST, "movie_keyword_ids": LIST},
+    "movie_text": {"movie_text_embedding": pa.list_(FLOAT)},
 }
 TYPES = {name: kind for view in VIEWS.values() for name, kind in view.items()}
 SERVICES = {
     "recall_item_cf_v1": ["user_sequence"],
     "recall_two_tower_v1": ["user_state", "user_profile", "user_sequence", "movie_profile", "movie_state"],
+    "recall_two_tower_v2": [
+        "user_state", "user_profile", "user_sequence", "movie_profile", "movie_people", "movie_state", "movie_text",
+    ],
     "recall_history_v1": ["user_history"],
+    "recall_content_v1": ["user_sequence", "movie_profile", "movie_people", "movie_text"],
+    "recall_graph_v1": ["user_history", "movie_profile", "movie_people"],
     "seen_v1": ["user_history"],
-}
+}  # fmt: skip
 
 
 def group_of(movie_id: int) -> int:
@@ -176,16 +187,32 @@ def _user(user_id: int, past: dict[str, np.ndarray]) -> dict[str, Any]:
         "user_age": None, "user_gender": "F" if user_id % 2 else "M", "user_occupation": None,
         "user_days_active": len(np.unique(times.astype("datetime64[D]"))), "user_ratings_per_active_day": 5.0,
         "user_genre_share": share, "user_genre_affinity": share - share.mean(),
-        "user_recent_movie_ids": films[-50:], "user_seen_movie_ids": films, "user_seen_ratings": ratings,
+        "user_recent_movie_ids": films[-50:], "user_recent_ratings": ratings[-50:],
+        "user_recent_timestamps": times[-50:].astype("datetime64[s]").astype(np.int64),
+        "user_seen_movie_ids": films, "user_seen_ratings": ratings,
         "user_seen_timestamps": times.astype("datetime64[s]").astype(np.int64),
     }  # fmt: skip
 
 
 def _film(movie_id: int, past: dict[str, np.ndarray] | None, moment: pd.Timestamp) -> dict[str, Any]:
     profile = {"movie_index": movie_id - 1000, "movie_year": 1990, "movie_genres": [group_of(movie_id)]}
+    profile |= _metadata(movie_id)
     if past is None:
         return profile | {"movie_count_ratings": 0, "movie_count_ratings_90d": 0}
     ratings = past["rating"]
     late = int((past["event_timestamp"] >= np.datetime64(moment - pd.Timedelta(days=90))).sum())
     state = {"movie_count_ratings": len(ratings), "movie_count_ratings_90d": late}
     return profile | state | {"movie_mean_rating": ratings.mean(), "movie_std_rating": ratings.std()}
+
+
+def _metadata(movie_id: int) -> dict[str, Any]:
+    """A text near those of its group, the group's director and two of its actors; of a group's last film nothing."""
+    group, nth = divmod(movie_id - 1000, PER_GROUP)
+    if nth == PER_GROUP - 1:
+        return {}
+    vector = np.random.default_rng(movie_id).normal(scale=0.1, size=8)
+    vector[group] += 1.0
+    return {
+        "movie_director_ids": [500 + group], "movie_cast_ids": [600 + 10 * group + nth % 3, 605 + 10 * group],
+        "movie_keyword_ids": [-1 - nth % 5], "movie_text_embedding": (vector / np.linalg.norm(vector)).tolist(),
+    }  # fmt: skip

@@ -18,7 +18,11 @@ def test_the_directory_says_what_it_was_trained_on(channels: dict[str, Any], dat
     channels["item_cf"].save(tmp_path / "item_cf")
     described = json.loads((tmp_path / "item_cf" / "config.json").read_text())
     assert described["service"] == "recall_item_cf_v1"
-    assert described["schema"] == {"user_recent_movie_ids": "list<item: int64>"}
+    assert described["schema"] == {
+        "user_recent_movie_ids": "list<item: int64>",
+        "user_recent_ratings": "list<item: float>",
+        "user_recent_timestamps": "list<item: int64>",
+    }
     assert described["data_hash"] == data.data_hash
     assert (described["protocol"], described["trained_until"]) == ("time", "train")
     names = {path.name for path in (tmp_path / "item_cf").iterdir()}
