@@ -107,7 +107,8 @@ class VectorRecaller(Recaller):
         n, interests, d = asked.shape
         wide = k + max((len(rows) for rows in skip), default=0)
         scores, rows = search(self.index, asked.reshape(n * interests, d), wide, self.config)
-        scores, rows = scores.reshape(n, -1), rows.reshape(n, -1)
+        width = interests * scores.shape[1]
+        scores, rows = scores.reshape(n, width), rows.reshape(n, width)
         scores[(rows < 0) | np.isnan(scores) | ~known[:, None]] = -np.inf
         for i, seen in enumerate(skip):
             scores[i, np.isin(rows[i], seen)] = -np.inf
