@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import FeatureStore
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -108,6 +109,9 @@ class Model(ABC):
             model.films = Ids(pq.read_table(path / "ids.parquet")["movie_id"].to_numpy())
             model.metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
             tensors = load_file(path / "model.safetensors")
+        except ValidationError as error:
+            fields = ", ".join(sorted({str(part["loc"][0]) for part in error.errors() if part["loc"]}))
+            raise CineFeastError(f"{path} was trained with other settings than now: {fields}", again(path)) from None
         except (OSError, ValueError, KeyError, pa.ArrowException, SafetensorError) as error:
             what = f"no trained model at {path}" if not path.exists() else f"{path} is damaged ({error})"
             raise CineFeastError(what, again(path)) from None

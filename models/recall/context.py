@@ -1,18 +1,65 @@
-"""When is asked: the one thing about a request that no stored feature tells."""
+"""When is asked: the one thing about a request that no stored feature tells.
+
+History carries it as `event_timestamp`; what is read online is asked for now.
+"""
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from models.columns import microseconds
+from models.columns import microseconds, ragged
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+STEPS = (1, 10, MINUTE, 5 * MINUTE, 30 * MINUTE, 3 * HOUR, DAY, 7 * DAY, 30 * DAY, 365 * DAY)
+"""Seconds at which a longer gap begins."""
+HOURS, WEEKDAYS, GAPS = 24, 7, len(STEPS) + 2
+"""How many values each part of a context has."""
 
 
-def asked_at(users: pa.Table) -> np.ndarray:
-    """Seconds since 1970 (n,) int64 at which each row of user features was asked for.
+class Context(NamedTuple):
+    """A row's moment as three small numbers, int64 (n,) each."""
 
-    History carries it as `event_timestamp`; what is read online is asked for now.
-    """
-    if "event_timestamp" in users.column_names:
-        return microseconds(users) // 1_000_000
-    return np.full(users.num_rows, int(time.time()), np.int64)
+    hour: np.ndarray
+    """0 to 23, UTC."""
+    weekday: np.ndarray
+    """0 is Monday."""
+    gap: np.ndarray
+    """Between the last rating and the question: 0 where there is none, else 1 + the number of STEPS reached."""
+
+
+def context(table: pa.Table) -> Context:
+    """The context of each row of user features, historical or online."""
+    asked = asked_at(table)
+    last = last_at(table)
+    gap = np.where(last < 0, 0, gap_of(asked - last))
+    return Context(asked // HOUR % HOURS, (asked // DAY + 3) % WEEKDAYS, gap)  # 1970 began on a Thursday
+
+
+def gap_of(seconds: np.ndarray) -> np.ndarray:
+    """The step that each gap falls into, 1 to GAPS - 1."""
+    return 1 + np.searchsorted(STEPS, seconds, side="right")
+
+
+def asked_at(table: pa.Table) -> np.ndarray:
+    """Seconds since 1970, UTC, int64 (n,), at which each row is asked: the present where the row does not say."""
+    now = int(time.time())
+    if "event_timestamp" not in table.column_names:
+        return np.full(table.num_rows, now)
+    column = table.column("event_timestamp")
+    known = column.is_valid().to_numpy()
+    asked = np.full(table.num_rows, now)
+    asked[known] = microseconds(table.filter(pa.array(known))) // 1_000_000
+    return asked
+
+
+def last_at(table: pa.Table) -> np.ndarray:
+    """Seconds since 1970, UTC, int64 (n,), of each user's last rating; -1 where there is none."""
+    if "user_recent_timestamps" not in table.column_names:
+        return np.full(table.num_rows, -1)
+    values, offsets = ragged(table, "user_recent_timestamps")
+    last = np.full(table.num_rows, -1)
+    held = np.diff(offsets) > 0
+    last[held] = values[offsets[1:][held] - 1]
+    return last
