@@ -40,7 +40,7 @@ class RecencyMean(nn.Module):
         age = torch.arange(w - 1, -1, -1, device=films.device)
         weights = torch.exp(-self.pace.exp()[:, None] * age)  # (h, w)
         # one product for all rows, as padding is zeros: (h, w) by (w, b * d)
-        sums = (weights.to(films.dtype) @ films.transpose(0, 1).reshape(w, b * d)).view(-1, b, d)
+        sums = (weights.to(films.dtype) @ films.transpose(0, 1).reshape(w, b * d)).view(len(weights), b, d)
         totals = known.to(weights.dtype) @ weights.T  # (b, h)
         means = sums.transpose(0, 1) / totals.clamp(min=1e-9)[:, :, None]
         return self.out(means.flatten(1))

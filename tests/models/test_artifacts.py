@@ -35,14 +35,14 @@ def test_another_feature_schema_is_refused(channels: dict[str, Any], tmp_path: P
     channel = channels["two_tower"]
     channel.save(tmp_path / "two_tower")
     live: Any = PlantedStore(planted(users=10))
-    view = live.services["recall_two_tower_v1"]["movie_state"]
+    view = live.services[channel.config.service]["movie_state"]
     del view["movie_std_rating"]
     view["movie_votes"] = pa.int64()
     view["movie_mean_rating"] = pa.float64()
     with pytest.raises(CineFeastError) as caught:
         type(channel).load(tmp_path / "two_tower", live)
     for part in (
-        "model two_tower", "recall_two_tower_v1", "movie_std_rating is gone", "movie_votes is new",
+        "model two_tower", channel.config.service, "movie_std_rating is gone", "movie_votes is new",
         "movie_mean_rating was float, is double", "next: cinefeast train",
     ):  # fmt: skip
         assert part in str(caught.value)
@@ -61,6 +61,17 @@ def test_a_missing_a_damaged_and_another_model_are_refused(
     (tmp_path / "popularity" / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(CineFeastError, match="is damaged"):
         kind.load(tmp_path / "popularity", store)
+
+
+def test_an_artifact_of_other_settings_is_refused_in_one_line(
+    channels: dict[str, Any], store: Any, tmp_path: Path
+) -> None:
+    channels["item_cf"].save(tmp_path / "item_cf")
+    description = json.loads((tmp_path / "item_cf" / "config.json").read_text())
+    description["config"]["window"] = description["config"].pop("recency")
+    (tmp_path / "item_cf" / "config.json").write_text(json.dumps(description))
+    with pytest.raises(CineFeastError, match="with other settings than now: recency, window; next: cinefeast train$"):
+        type(channels["item_cf"]).load(tmp_path / "item_cf", store)
 
 
 def test_a_save_that_fails_leaves_the_last_good_one(
