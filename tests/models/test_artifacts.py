@@ -70,7 +70,7 @@ def test_an_artifact_of_other_settings_is_refused_in_one_line(
     description = json.loads((tmp_path / "item_cf" / "config.json").read_text())
     description["config"]["window"] = description["config"].pop("recency")
     (tmp_path / "item_cf" / "config.json").write_text(json.dumps(description))
-    with pytest.raises(CineFeastError, match="with other settings than now: recency, window; next: cinefeast train$"):
+    with pytest.raises(CineFeastError, match=r"with other settings than now: recency, window; next: cinefeast train$"):
         type(channels["item_cf"]).load(tmp_path / "item_cf", store)
 
 
