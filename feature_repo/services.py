@@ -34,6 +34,16 @@ recall_history_v1 = FeatureService(
     description="All that a user has rated, in order, with ratings and moments.",
     owner="cinefeast",
 )
+recall_sequence_v1 = FeatureService(
+    name="recall_sequence_v1",
+    features=[
+        views.user_history,
+        views.movie_profile[["movie_index", "movie_year", "movie_genres"]],
+        views.movie_text,
+    ],
+    description="All that a user has rated, and what is known of films beside it.",
+    owner="cinefeast",
+)
 recall_genre_v1 = FeatureService(
     name="recall_genre_v1",
     features=[views.user_state[["user_genre_share"]], views.movie_profile[["movie_index", "movie_genres"]]],

@@ -47,7 +47,7 @@ def examples_per_second(precision: str, steps: int) -> float:
     config = SequenceConfig.read("sequence_order").changed(SHAPE)
     channel, flat = Sequence(config), made_up(BATCH, config.length + 1)
     channel.films = histories.Ids(np.arange(FILMS))
-    channel.network = channel.build().train()
+    channel.network = channel.build(np.zeros((FILMS, 0), np.float32)).train()
     optimiser = torch.optim.AdamW(channel.network.parameters())
     cut = np.stack([flat.offsets[:-1], flat.offsets[:-1] + config.length], axis=1)
     threads = torch.get_num_threads()

@@ -7,12 +7,14 @@ import pyarrow as pa
 import torch
 from feast import FeatureStore
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.columns import ragged
 from models.dataset import Dataset, Split
 from models.ids import Ids
 from models.recall import histories
 from models.recall.check import judge, validation_check
+from models.recall.film_facts import Fact, film_facts
 from models.recall.softmax import full_softmax, sampled_softmax
 from models.recall.transformer import Transformer
 from models.recall.vectors import VectorConfig, VectorRecaller
@@ -39,6 +41,8 @@ class SequenceConfig(VectorConfig):
     """Dropout after attention and perceptron."""
     input_dropout: float
     """Dropout on the inputs."""
+    film_facts: list[Fact]
+    """What is known of films that adds to their vectors."""
     ratings: bool
     """Whether the rating given is an input."""
     gaps: bool
@@ -47,6 +51,8 @@ class SequenceConfig(VectorConfig):
     """Whether the hour and weekday of the question are inputs."""
     negatives: int
     """Films drawn for a batch's sampled softmax; 0 for the softmax over all films."""
+    temperature: float
+    """What cosines are divided by in the loss; 0 compares by plain inner products."""
     positions: int
     """Events in a batch, padding included."""
     judged: int = 2000
@@ -64,11 +70,12 @@ class Sequence(VectorRecaller):
         c = self.config
         table = data.histories(c.service, until)
         self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
+        facts = self._facts(data, until)
         flat = histories.flatten(table, self.films)
         check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
         with torch.random.fork_rng():
             torch.manual_seed(c.seed)
-            self.network = self.build().to(device())
+            self.network = self.build(facts).to(device())
             task = Task(
                 batches=lambda rng: histories.batches(flat, c.length, c.positions, rng),
                 loss=lambda cut: self.loss(flat, cut),
@@ -88,39 +95,55 @@ class Sequence(VectorRecaller):
         self.network.eval()
         where = next(self.network.parameters()).device
         by_size = np.argsort(size, kind="stable")  # little padding
-        for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
-            with torch.no_grad():
-                hidden = self.network(histories.gather(flat, last[some], where))
+        with torch.no_grad():
+            table = self.network.films()
+            for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
+                hidden = self.network(histories.gather(flat, last[some], where), table)
                 at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
-                vectors[some, 0] = hidden[torch.arange(len(some)), at].float().cpu().numpy()
+                asked = self._compared(hidden[torch.arange(len(some)), at])
+                vectors[some, 0] = asked.float().cpu().numpy()
         return vectors, size > 0
 
     def loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
         """Mean loss over what is predicted in windows (b, 2) of the histories."""
         where = device()
-        hidden = self.network(histories.gather(flat, cut, where))  # (b, t, d)
+        table = self.network.films()
+        hidden = self.network(histories.gather(flat, cut, where), table)  # (b, t, d)
         window, place, film = histories.targets(flat, cut, where)
-        asked, films = hidden[window, place], self.network.film.weight[1:]
+        asked, films = self._compared(hidden[window, place]), self._compared(table[1:])
+        if self.config.temperature:
+            asked = asked / self.config.temperature
         if not self.config.negatives:
             return full_softmax(asked, films, film - 1)
         drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
         return sampled_softmax(asked, films, film - 1, drawn)
 
-    def build(self) -> Transformer:
-        """An untrained network for the films known."""
+    def build(self, facts: np.ndarray) -> Transformer:
+        """An untrained network for films of which `facts` (m, w) are known."""
         c = self.config
         widest = -(-c.length // histories.ROUND) * histories.ROUND
         return Transformer(
-            films=len(self.films), length=widest, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
+            facts=torch.from_numpy(facts), length=widest, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
             dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
         )  # fmt: skip
 
     def _indexed(self) -> "Sequence":
-        self.index_films(self.network.film.weight[1:].detach().float().cpu().numpy())
+        with torch.no_grad():
+            self.index_films(self._compared(self.network.films()[1:]).float().cpu().numpy())
         return self
 
+    def _facts(self, data: Dataset, until: Split) -> np.ndarray:
+        c = self.config
+        if not c.film_facts:
+            return np.zeros((len(self.films), 0), np.float32)
+        return film_facts(data.catalogue(c.service, until), self.films, c.film_facts)
+
+    def _compared(self, vectors: Tensor) -> Tensor:
+        """Vectors (..., d) as they are compared: of length one where cosines are."""
+        return F.normalize(vectors, dim=-1) if self.config.temperature else vectors
+
     def tensors(self) -> dict[str, np.ndarray]:
-        """The network's weights; the film table is among them."""
+        """The network's weights; the film table and the films' facts are among them."""
         return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
 
     def facts(self) -> dict[str, Any]:
@@ -130,7 +153,7 @@ class Sequence(VectorRecaller):
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
         self.epochs = facts["epochs"]
-        self.network = self.build()
+        self.network = self.build(tensors["facts"])
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.network.eval()
         self._indexed()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 BUCKETS = 64
 """Gaps in time on a logarithmic scale: two buckets for each doubling, the last from 2^31.5 seconds on."""
@@ -30,13 +31,20 @@ class Histories(NamedTuple):
 class Transformer(nn.Module):
     """Histories to a vector at every position: what the user wants at the moment `asked`."""
 
+    facts: Tensor
+    """(films, w): what is known of each film beside who rated it; w may be 0."""
+
     def __init__(
-        self, films: int, length: int, dim: int, heads: int, blocks: int, dropout: float, input_dropout: float,
+        self, facts: Tensor, length: int, dim: int, heads: int, blocks: int, dropout: float, input_dropout: float,
         inner: int, ratings: bool, gaps: bool, calendar: bool,
     ) -> None:  # fmt: skip
         super().__init__()
         self.heads, self.length = heads, length
-        self.film = table(films + 1, dim)
+        self.film = table(len(facts) + 1, dim)
+        self.register_buffer("facts", facts)
+        self.of_facts = nn.Linear(facts.shape[1], dim, bias=False) if facts.shape[1] else None
+        if self.of_facts is not None:
+            nn.init.normal_(self.of_facts.weight, std=0.02)
         self.rating = table(11, dim) if ratings else None
         self.gap = table(BUCKETS, dim) if gaps else None
         self.hour = table(24, dim) if calendar else None
@@ -50,9 +58,14 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, histories: Histories) -> Tensor:
-        """Vectors (b, t, d). Padding lies at the end, so no real position ever sees it."""
-        x = self.film(histories.films)
+    def films(self) -> Tensor:
+        """The film table (films + 1, d): a vector of its own for each film, and what its facts add; row 0 is none."""
+        own: Tensor = self.film.weight
+        return own if self.of_facts is None else own + F.pad(self.of_facts(self.facts), (0, 0, 1, 0))
+
+    def forward(self, histories: Histories, films: Tensor) -> Tensor:
+        """Vectors (b, t, d), given the film table. Padding lies at the end, so no real position ever sees it."""
+        x = F.embedding(histories.films, films)
         if self.rating is not None:
             x = x + self.rating(histories.ratings)
         if self.gap is not None:

@@ -75,6 +75,7 @@ SERVICES = {
         "user_state", "user_profile", "user_sequence", "movie_profile", "movie_people", "movie_state", "movie_text",
     ],
     "recall_history_v1": ["user_history"],
+    "recall_sequence_v1": ["user_history", "movie_profile", "movie_text"],
     "recall_content_v1": ["user_sequence", "movie_profile", "movie_people", "movie_text"],
     "recall_graph_v1": ["user_history", "movie_profile", "movie_people"],
     "seen_v1": ["user_history"],

@@ -37,11 +37,13 @@ def in_circles(users: int, films: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "event_timestamp", "rating"])
 
 
-@pytest.mark.parametrize("negatives", [0, 40])
-def test_what_comes_next_is_named_first(negatives: int) -> None:
+@pytest.mark.parametrize(("negatives", "temperature"), [(0, 0.0), (40, 0.0), (0, 0.1), (40, 0.1)])
+def test_what_comes_next_is_named_first(negatives: int, temperature: float) -> None:
     """Every film is followed by one other, so only who has learned the order names it first."""
     data = Dataset(PlantedStore(in_circles(120, 60)), "leave-one-out")
-    channel = untrained("sequence_order", **SMALL | {"positions": 128, "epochs": 20, "negatives": negatives})
+    channel = untrained("sequence_order", **SMALL | {"positions": 128, "epochs": 20} | {
+        "negatives": negatives, "temperature": temperature,
+    })  # fmt: skip
     channel.fit(data, "train")
     test = held_out(data)
     users = data.users(channel.config.service, test[["user_id", "event_timestamp"]])

@@ -1,22 +1,26 @@
 """The sequence network: PyTorch's own layer as the reference, and what must not reach a position."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.recall.softmax import full_softmax, sampled_softmax
 from models.recall.transformer import BUCKETS, Block, Histories, Transformer, bucket
 
 
-def network(**changes: bool) -> Transformer:
+def network(facts: int = 5, **changes: bool) -> Transformer:
     torch.manual_seed(0)
     made = Transformer(
-        films=40, length=16, dim=16, heads=2, blocks=2, dropout=0.1, input_dropout=0.1, inner=32,
+        facts=torch.rand(40, facts), length=16, dim=16, heads=2, blocks=2, dropout=0.1, input_dropout=0.1, inner=32,
         **({"ratings": True, "gaps": True, "calendar": True} | changes),
     )  # fmt: skip
     for weight in made.parameters():
         nn.init.normal_(weight, std=0.3)
     return made.eval()
+
+
+def vectors(net: Transformer, histories: Histories) -> Tensor:
+    return net(histories, net.films())
 
 
 def asked(b: int = 3, t: int = 16) -> Histories:
@@ -30,14 +34,14 @@ def test_no_position_sees_a_later_one() -> None:
     histories = asked()
     later = Histories(*(torch.cat([column[:, :9], column[:, 9:].flip(1)], dim=1) for column in histories))
     net = network()
-    assert torch.allclose(net(histories)[:, :9], net(later)[:, :9], atol=1e-5)
-    assert not torch.allclose(net(histories)[:, 9:], net(later)[:, 9:], atol=1e-2)
+    assert torch.allclose(vectors(net, histories)[:, :9], vectors(net, later)[:, :9], atol=1e-5)
+    assert not torch.allclose(vectors(net, histories)[:, 9:], vectors(net, later)[:, 9:], atol=1e-2)
 
 
 def test_padding_at_the_end_changes_nothing() -> None:
     histories = asked(t=10)
     wide = Histories(*(F.pad(column, (0, 6)) for column in histories))
-    assert torch.allclose(network()(histories), network()(wide)[:, :10], atol=1e-5)
+    assert torch.allclose(vectors(network(), histories), vectors(network(), wide)[:, :10], atol=1e-5)
 
 
 def test_inputs_count_only_where_they_are_configured() -> None:
@@ -48,8 +52,17 @@ def test_inputs_count_only_where_they_are_configured() -> None:
         )
         only = network(**{other: other == name for other in ("ratings", "gaps", "calendar")})
         none = network(ratings=False, gaps=False, calendar=False)
-        assert not torch.allclose(only(histories), only(changed), atol=1e-3), name
-        assert torch.equal(none(histories), none(changed)), name
+        assert not torch.allclose(vectors(only, histories), vectors(only, changed), atol=1e-3), name
+        assert torch.equal(vectors(none, histories), vectors(none, changed)), name
+
+
+def test_facts_add_to_a_films_own_vector() -> None:
+    net, bare = network(facts=3), network(facts=0)
+    with torch.no_grad():
+        bare.film.weight.copy_(net.film.weight)
+    assert torch.equal(bare.films(), net.film.weight)
+    assert torch.equal(net.films()[0], net.film.weight[0])
+    assert torch.allclose(net.films()[1:] - bare.films()[1:], net.facts @ net.of_facts.weight.T, atol=1e-6)
 
 
 def test_a_block_is_pytorchs_own_layer_plus_a_bias() -> None:
