@@ -5,39 +5,35 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def softmax_loss(shared: Tensor, own: Tensor, hardest: int = 0) -> Tensor:
-    """Mean softmax loss (InfoNCE): row i's positive is column i of `shared`; every other logit is a negative.
+def softmax_loss(shared: Tensor, own: Tensor, positive: Tensor, hardest: int = 0) -> Tensor:
+    """Mean softmax loss (InfoNCE): row i's positive is column `positive[i]` of `shared`; other logits are negatives.
 
-    shared (b, c) logits of films that all rows share, c >= b; own (b, h) logits of a row's own negatives; -inf is no
-    negative. With `hardest` only so many of the highest negatives of a row count.
+    shared (b, c) logits of films that all rows share, own (b, h) of a row's own negatives; -inf is no negative. With
+    `hardest` only so many of the highest negatives of a row count.
     """
-    positive = torch.arange(len(shared), device=shared.device)
     logits = torch.cat([shared, own], dim=1) if own.shape[1] else shared
     if not 0 < hardest < logits.shape[1] - 1:
         return F.cross_entropy(logits, positive)
-    is_positive = positive[:, None] == torch.arange(logits.shape[1], device=shared.device)
+    is_positive = positive[:, None] == torch.arange(logits.shape[1], device=logits.device)
     highest = logits.masked_fill(is_positive, float("-inf")).topk(hardest, dim=1, sorted=False).values
-    kept = torch.cat([logits[positive, positive, None], highest], dim=1)
+    kept = torch.cat([logits.gather(1, positive[:, None]), highest], dim=1)
     return F.cross_entropy(kept, torch.zeros_like(positive))
 
 
-def no_negatives(films: Tensor, history: Tensor, rows: int) -> Tensor:
-    """Which shared films (c,) are no negative for which row: (b, c), b = len(history).
+def shared_bias(films: Tensor, times: Tensor, positive: Tensor, history: Tensor, log_q: Tensor) -> Tensor:
+    """What is added to the shared logits: (b, c) for films (c,), each once, that were drawn so many `times` (c,).
 
-    Row i's positive `films[i]` where it stands once more, and films of its history (b, w), which serving would never
-    show either. `rows` is the length of the film table, whose row 0 is padding.
+    A film drawn n times is n negatives, which is log n on its logit, less its log frequency `log_q` (m + 1,). The films
+    of a row's history (b, w) are -inf, as serving would never show them. The positive (b,) counts once, so its
+    accidental second mention is no negative.
     """
-    b = len(history)
-    drawn, place = films.unique(return_inverse=True)
-    where = torch.full((rows,), len(drawn), device=films.device)  # what was not drawn goes into a last column
-    where[drawn] = torch.arange(len(drawn), device=films.device)
-    hit = torch.zeros(b, len(drawn) + 1, dtype=torch.bool, device=films.device)
-    positive = torch.arange(b, device=films.device)
-    hit.scatter_(1, where[history.long()], True)
-    hit[positive, place[:b]] = True
-    hit = hit.index_select(1, place)
-    hit[positive, positive] = False
-    return hit
+    b, c = len(positive), len(films)
+    column = torch.full_like(log_q, c, dtype=torch.long)  # what was not drawn goes into a last column
+    column[films] = torch.arange(c, device=films.device)
+    seen = torch.zeros(b, c + 1, dtype=torch.bool, device=films.device)
+    seen.scatter_(1, column[history.long()], True)
+    bias = (times.log() - log_q[films]).masked_fill(seen[:, :c], float("-inf"))
+    return bias.scatter_(1, positive[:, None], -log_q[films[positive]][:, None])
 
 
 def log_frequencies(counts: Tensor, batch: int, uniform: int) -> Tensor:

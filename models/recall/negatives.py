@@ -46,8 +46,6 @@ class Negatives:
         self.count = np.bincount(ratings.film, minlength=films)
         self.count[0] = 0
         self.trained = np.flatnonzero(self.count)
-        by_film = np.argsort(ratings.film, kind="stable")
-        self._of_film = Groups(ratings.film, by_film, films)
         user = np.unique(ratings.user, return_inverse=True)[1]
         self.user = user
         users = int(user.max(initial=-1)) + 1
@@ -99,10 +97,6 @@ class Negatives:
         start = self._of_user.start[self.user[rows]]
         at = self._of_user.rows[np.minimum(start[:, None] + offset, len(self._of_user.rows) - 1)]
         return np.where(old[:, None] > 0, self.film[at], 0)
-
-    def moments(self, films: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A rating of each film, any shape, at random: the moment whose features the negative shows; 0 for none."""
-        return np.maximum(self._of_film.draw(films.ravel(), 1, rng).reshape(films.shape), 0)
 
 
 class Groups:

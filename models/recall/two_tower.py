@@ -6,16 +6,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 from feast import FeatureStore
-from torch import Tensor
 
 from models.columns import integers, microseconds, numbers
 from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
 from models.recall.check import judge, validation_check
 from models.recall.negatives import Kinds, Negatives, Ratings
-from models.recall.towers import Shape, Towers, Users
+from models.recall.towers import Films, Shape, Towers, Users
 from models.recall.two_tower_config import TwoTowerConfig
-from models.recall.two_tower_features import Facts, Features, with_nothing
+from models.recall.two_tower_features import Facts, Features
 from models.recall.two_tower_training import Examples, Training
 from models.recall.vectors import VectorRecaller
 from models.training import Task, train
@@ -47,21 +46,19 @@ class TwoTower(VectorRecaller):
 
         def measure() -> dict[str, float]:
             assert check
-            self.index_films(self._film_vectors(facts, statistics))
+            self.index_films(self._film_vectors(facts))
             found = judge(self, check)
             return {"recall@50": found.pop("recall@50")} | found
 
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            examples, negatives = self._examples(
-                data.labelled(self.config.service, *SPLITS[: SPLITS.index(until) + 1]), catalogue
-            )
-            facts, statistics = self.features.facts(catalogue), self.features.statistics(catalogue)
+            examples, negatives = self._examples(data, until, catalogue)
+            facts = self.features.facts(catalogue)
             self.network = self._network()
             training = Training(self.network, examples, facts, negatives, self.config)
             task = Task(training.batches, training.loss, measure if check else None, f"{data.data_hash} {until}")
             self.epochs, self.metrics = train(self.network, task, self.config, self.epochs, self.run)
-        self.index_films(self._film_vectors(facts, statistics))
+        self.index_films(self._film_vectors(facts))
         self.came_from(data, until)
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -77,21 +74,19 @@ class TwoTower(VectorRecaller):
         shape = Shape(**{name: getattr(self.config, name) for name in Shape._fields})
         return Towers(self.features.sizes(len(self.films)), shape)
 
-    def _examples(self, events: pa.Table, catalogue: pa.Table) -> tuple[Examples, Negatives]:
+    def _examples(self, data: Dataset, until: Split, catalogue: pa.Table) -> tuple[Examples, Negatives]:
         """Fit the features, and turn training ratings into examples and what negatives are drawn from."""
         c = self.config
-        self.features.fit(events, catalogue)
+        events = data.interactions(*SPLITS[: SPLITS.index(until) + 1])
+        table = data.users(c.service, events.select(["user_id", "event_timestamp"]).to_pandas())
+        self.features.fit(table, catalogue)
         films = self.films.rows(integers(events, "movie_id")) + 1
         self.trained = np.bincount(films, minlength=len(self.films) + 1)[1:] > 0
-        users = self.features.of_users(events, self.films, self.trained)
+        users = self.features.of_users(table, self.films, self.trained)
         useful = (users.history > 0).any(dim=1).numpy() & (films > 0)  # as served: someone with a film behind them
         stars = numbers(events, "rating")[useful]
-        if c.film_moment == "rating":
-            statistics = self.features.statistics(events)[useful]
-        else:
-            statistics = with_nothing(self.features.statistics(catalogue))
         examples = Examples(
-            Users(*(part[useful] for part in users)), torch.from_numpy(films[useful]), statistics,
+            Users(*(part[useful] for part in users)), torch.from_numpy(films[useful]),
             torch.from_numpy((stars - stars.mean()) / max(float(stars.std()), 1e-3)),
         )  # fmt: skip
         ratings = Ratings(integers(events, "user_id")[useful], films[useful], stars, microseconds(events)[useful])
@@ -100,14 +95,16 @@ class TwoTower(VectorRecaller):
         return examples, Negatives(ratings, genres, kinds, c.low_rating, c.popular, c.window)
 
     @torch.no_grad()
-    def _film_vectors(self, facts: Facts, statistics: Tensor) -> np.ndarray:
+    def _film_vectors(self, facts: Facts) -> np.ndarray:
         """Vectors (m, d) of all films; one without a rating in training is id 0."""
         self.network.eval()
         place = self.network.film_id.weight.device
+        known = torch.from_numpy(self.trained)
         parts = []
         for rows in torch.arange(len(self.films)).split(8192):
-            films = facts.films(rows + 1, statistics[rows], torch.from_numpy(self.trained)[rows])
-            parts.append(self.network.films(type(films)(*(part.to(place) for part in films))).float().cpu())
+            films = facts.films(rows + 1)
+            films = films._replace(id=films.id * known[rows])
+            parts.append(self.network.films(Films(*(part.to(place) for part in films))).float().cpu())
         return torch.cat(parts).numpy()
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -1,7 +1,5 @@
 """The two-tower model's configuration. Every part is a field, so that one changed field takes it away."""
 
-from typing import Literal
-
 from models.recall.history_encoders import Encoder
 from models.recall.vectors import VectorConfig
 
@@ -25,8 +23,6 @@ class TwoTowerConfig(VectorConfig):
     """Film features that enter as log(1 + x), standardised."""
     film_numbers: list[str]
     """Film features that enter standardised."""
-    film_moment: Literal["rating", "end"]
-    """As of when training sees a film's counts and numbers: the rating's own moment, or the end of training."""
     film_genres: bool
     """Whether a film's genres are a field of the film tower."""
     film_people: list[str]

@@ -22,15 +22,20 @@ PEOPLE = 5
 
 
 class Facts(NamedTuple):
-    """What does not change about films, by row of the film table; row 0 is no film."""
+    """The films as they stand at the end of training, by row of the film table; row 0 is no film.
+
+    All at one moment, as the index is searched: of a positive's own moment, the statistics would tell it from films
+    that are shown at others, and that is no taste.
+    """
 
     genres: Tensor
     people: Tensor
     text: Tensor
+    statistics: Tensor
 
-    def films(self, rows: Tensor, statistics: Tensor, known: Tensor) -> Films:
-        """Films (n,) with statistics (n, s) of a moment; those not known (n,) have id 0."""
-        return Films(rows * known, self.genres[rows], self.people[rows], self.text[rows], statistics)
+    def films(self, rows: Tensor) -> Films:
+        """The films of rows (n,)."""
+        return Films(rows, *(part[rows] for part in self))
 
 
 class Features:
@@ -46,12 +51,12 @@ class Features:
         self.genres = 0
         self.text = 0
 
-    def fit(self, events: pa.Table, catalogue: pa.Table) -> None:
-        """Learn from training ratings with features, and all films."""
-        self.users = Ids(np.unique(integers(events, "user_id")))
-        self.user_statistics.fit(events)
-        self.film_statistics.fit(events if self.config.film_moment == "rating" else catalogue)
-        self.user_categories.fit(events)
+    def fit(self, users: pa.Table, catalogue: pa.Table) -> None:
+        """Learn from the users' half of training ratings, and all films."""
+        self.users = Ids(np.unique(integers(users, "user_id")))
+        self.user_statistics.fit(users)
+        self.film_statistics.fit(catalogue)
+        self.user_categories.fit(users)
         self.genres = 1 + int(ragged(catalogue, GENRES)[0].max(initial=-1))
         self.text = sum(width(catalogue, name) for name in self.config.film_text)
         credits = [np.empty(0, np.int64)]
@@ -96,15 +101,13 @@ class Features:
         for kind, name in enumerate(c.film_people):
             people[:, kind] = window(catalogue, name, self.people, PEOPLE) + 1
         text = [shares(catalogue, name, width(catalogue, name)) for name in c.film_text]
-        return Facts(*(with_nothing(part) for part in (genres, torch.from_numpy(people), joined(text, n))))
+        statistics = torch.from_numpy(self.film_statistics(catalogue))
+        parts = (genres, torch.from_numpy(people), joined(text, n), statistics)
+        return Facts(*(torch.cat([torch.zeros_like(part[:1]), part]) for part in parts))
 
     def film_genres(self, table: pa.Table) -> np.ndarray:
         """Genres one-hot (n, g)."""
         return multi_hot(table, GENRES, self.genres)
-
-    def statistics(self, table: pa.Table) -> Tensor:
-        """The films' counts and numbers (n, s) as they stand in the table."""
-        return torch.from_numpy(self.film_statistics(table))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """What was learned, for the artifact."""
@@ -127,11 +130,6 @@ class Features:
 def width(table: pa.Table, name: str) -> int:
     """The longest list of a column."""
     return int(np.diff(ragged(table, name)[1]).max(initial=0))
-
-
-def with_nothing(rows: Tensor) -> Tensor:
-    """Rows of films (m, ...) as rows of the film table (m + 1, ...), whose first is no film: zeros."""
-    return torch.cat([torch.zeros_like(rows[:1]), rows])
 
 
 def joined(blocks: list[np.ndarray], rows: int) -> Tensor:

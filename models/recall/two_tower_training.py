@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.recall.contrast import log_frequencies, no_negatives, softmax_loss
+from models.recall.contrast import log_frequencies, shared_bias, softmax_loss
 from models.recall.negatives import Negatives
 from models.recall.towers import Towers, Users
 from models.recall.two_tower_config import TwoTowerConfig
@@ -24,8 +24,6 @@ class Examples(NamedTuple):
     """Who asked, with features of the rating's own moment."""
     films: Tensor
     """(n,) int64 rows of the film table."""
-    statistics: Tensor
-    """(n, s) of the film as of the rating, or (m + 1, s) of every film: `film_moment`."""
     ratings: Tensor
     """(n,) float32, standardised."""
 
@@ -51,31 +49,22 @@ class Training:
         """The mean loss of a batch: the softmax over negatives, and the ratings' error."""
         rows, seed = batch
         rng = np.random.default_rng(seed)
-        uniform = self.negatives.uniform(self.config.uniform, rng)
-        own = self.negatives.hard(rows, rng)  # (b, h)
-        drawn = np.concatenate([uniform, own.ravel()])
-        films = torch.cat([self.examples.films[rows], torch.from_numpy(drawn)]).to(device())
+        positives = self.examples.films[rows]
+        shared = torch.cat([positives, torch.from_numpy(self.negatives.uniform(self.config.uniform, rng))])
+        own = torch.from_numpy(self.negatives.hard(rows, rng)).to(device())  # (b, h)
+        films, place, times = shared.to(device()).unique(return_inverse=True, return_counts=True)
+        positive = place[: len(rows)]
         taken = Users(*(part[rows].to(device()) for part in self.examples.users))
         users = self.network.users(taken)
-        vectors = self.network.films(self.facts.films(films, self._statistics(rows, drawn, rng), films > 0))
-        b, c = len(rows), len(rows) + len(uniform)
+        vectors = self.network.films(self.facts.films(torch.cat([films, own.ravel()])))
         asked = users / self.config.temperature
-        none = no_negatives(films[:c], taken.history, len(self.log_q))
-        # what is masked and corrected is in the matrix that the product is added to: no gradient goes through it
-        scores = torch.addmm((-self.log_q[films[:c]]).masked_fill(none, float("-inf")), asked, vectors[:c].T)
-        own_films, own_vectors = films[c:].view(b, -1), vectors[c:].view(b, -1, vectors.shape[1])
-        none = (own_films == 0) | (own_films == films[:b, None])
-        own_scores = (asked[:, None] * own_vectors).sum(dim=2) - self.log_q[own_films]
-        loss = softmax_loss(scores, own_scores.masked_fill(none, float("-inf")), self.config.online_hard)
+        bias = shared_bias(films, times, positive, taken.history, self.log_q)
+        scores = torch.addmm(bias, asked, vectors[: len(films)].T)
+        of_own = vectors[len(films) :].view(*own.shape, vectors.shape[1])
+        own_scores = (asked[:, None] * of_own).sum(dim=2) - self.log_q[own]
+        none = (own == 0) | (own == films[positive][:, None])
+        loss = softmax_loss(scores, own_scores.masked_fill(none, float("-inf")), positive, self.config.online_hard)
         if self.config.rating_weight:
-            ratings = self.examples.ratings[rows].to(device())
-            loss = loss + self.config.rating_weight * F.mse_loss(self.network.ratings(users, vectors[:b]), ratings)
+            given = self.network.ratings(users, vectors[positive])
+            loss = loss + self.config.rating_weight * F.mse_loss(given, self.examples.ratings[rows].to(device()))
         return loss
-
-    def _statistics(self, rows: np.ndarray, drawn: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Of the rows' films, then of the films drawn: theirs at a rating of theirs, as a positive's are at its own."""
-        if self.config.film_moment == "end":
-            at = np.concatenate([self.examples.films[rows].numpy(), drawn])
-        else:
-            at = np.concatenate([rows, self.negatives.moments(drawn, rng)])
-        return self.examples.statistics[at].to(device())

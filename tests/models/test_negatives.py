@@ -85,14 +85,6 @@ def test_uniform_draws_rated_films_alike(ratings: Ratings, negatives: Negatives)
     assert np.allclose(share, 1 / len(rated), atol=0.01)
 
 
-def test_a_negative_shows_a_moment_of_its_own(ratings: Ratings, negatives: Negatives) -> None:
-    films = np.array([[3, 0, 5], [12, 13, 3]])
-    for seed in range(20):
-        rows = negatives.moments(films, np.random.default_rng(seed))
-        for film, row in zip(films.ravel(), rows.ravel(), strict=True):
-            assert ratings.film[row] == film or (row == 0 and count(ratings, film) == 0)
-
-
 def test_kinds_stand_side_by_side_and_the_seed_decides(ratings: Ratings, genres: np.ndarray) -> None:
     kinds = Negatives(ratings, genres, Kinds(2, 0, 1, 3), LOW, POPULAR, WINDOW)
     rows = np.array([0, 5, 9])

@@ -24,7 +24,6 @@ class Remembered(Dataset):
 
     def __init__(self, store: Any) -> None:
         super().__init__(store)
-        self.labelled = cache(super().labelled)  # type: ignore[method-assign]
         self.catalogue = cache(super().catalogue)  # type: ignore[method-assign]
         self.once: dict[str, Any] = {}
 
@@ -59,7 +58,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no text": {"film_text": []},
     "no genres": {"film_genres": False, "user_genres": []},
     "no film statistics": {"film_counts": [], "film_numbers": []},
-    "statistics of the rating's moment": {"film_moment": "rating"},
     "in-batch alone": {"uniform": 0},
     "uniform": {"uniform": 64},
     "rated low": {"hard_low_rated": 2},
@@ -128,14 +126,14 @@ def test_a_film_nobody_rated_has_a_vector_by_its_content(world: Dataset) -> None
     row = model.films.rows(np.array([gone]))[0]
     assert not model.trained[row]
     catalogue = world.catalogue(model.config.service, "train")
-    facts, statistics = model.features.facts(catalogue), model.features.statistics(catalogue)
-    before = model._film_vectors(facts, statistics)
+    facts = model.features.facts(catalogue)
+    before = model._film_vectors(facts)
     model.network.film_id.weight.data[row + 1] += 100.0
-    after = model._film_vectors(facts, statistics)
+    after = model._film_vectors(facts)
     assert np.array_equal(before[row], after[row])
     assert np.isfinite(before[row]).all()
     model.network.film_id.weight.data[1] += 100.0
-    assert not np.array_equal(before[0], model._film_vectors(facts, statistics)[0])
+    assert not np.array_equal(before[0], model._film_vectors(facts)[0])
 
 
 def test_untrained_films_are_left_out_of_the_window_and_the_rest_move_up(world: Dataset) -> None:
@@ -167,7 +165,7 @@ def test_people_of_one_film_alone_are_nobody(world: Dataset) -> None:
 def test_facts_of_no_film_are_zeros(world: Dataset) -> None:
     model = as_configured(world)
     facts = model.features.facts(world.catalogue(model.config.service, "train"))
-    made = facts.films(torch.tensor([0, 2]), torch.zeros(2, 3), torch.tensor([False, True]))
+    made = facts.films(torch.tensor([0, 2]))
     assert isinstance(made, Films)
     assert made.id.tolist() == [0, 2]
     assert all((part[0] == 0).all() for part in made)
