@@ -78,7 +78,7 @@ def test_each_field_changes_the_model_and_it_still_learns(name: str, world: Data
     if all(getattr(published, field) == value for field, value in VARIANTS[name].items()):
         pytest.skip("as configured")
     model = fitted(world, **VARIANTS[name])
-    assert model.metrics["validation_recall@50"] > 0.7
+    assert model.metrics["validation_recall@50"] > 0.6
     assert not np.array_equal(model.vectors, as_configured(world).vectors)
 
 
