@@ -19,6 +19,7 @@ RECALL = {
     "sequence": "sequence:Sequence",
     "sequence_order": "sequence:Sequence",
     "light_gcn": "light_gcn:LightGCN",
+    "mind": "mind:Mind",
     "content": "content:Content",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
