@@ -14,7 +14,7 @@ from models.rank.features import candidate_rows, recall_columns
 from models.recall.base import Recaller
 from models.recall.item_cf import ItemCF
 from models.recall.merge import Candidates, merge
-from models.recall.merging import Merging
+from models.recall.merging import WARM, Merging
 from models.registry import CHANNELS, MERGE, RANKER, model_class
 
 BROUGHT = 500
@@ -43,7 +43,12 @@ def fan_out(
 ) -> Candidates:
     """What all channels bring for each user, merged to `size` films."""
     brought = {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
-    return merge(brought, merging, size)
+    return merge(brought, merging, size, few=of_few(exclude))
+
+
+def of_few(seen: list[np.ndarray]) -> np.ndarray:
+    """Who has rated too few films to be warm (n,), by the films each has rated."""
+    return np.array([len(films) < WARM for films in seen], bool)
 
 
 class TwoStage:

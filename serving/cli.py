@@ -144,16 +144,16 @@ def tune_merge(
     protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time",
     write: Annotated[bool, typer.Option(help="replace models/configs/merge.toml")] = False,
     save: Annotated[bool, typer.Option(help="write docs/results/merge-....json")] = False,
+    few: Annotated[bool, typer.Option(help="the shares for users of fewer than five ratings")] = False,
 ) -> None:
     """Find weights and quotas of the merge on validation; prints them as TOML."""
     from models.recall.merging import Merging
-    from models.recall.tune import heading
     from models.recall.tune import tune as run
 
-    found = run(channels or [], protocol, write, save)
+    found = run(channels or [], protocol, write, save, few)
     for name, measured in found["validation"].items():
         print(f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in measured.items()))
-    print(heading(found) + Merging.model_validate(found["merge"]).toml())
+    print(Merging.model_validate(found["merge"]).toml())
 
 
 @app.command()

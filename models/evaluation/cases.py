@@ -9,9 +9,8 @@ from models.columns import integers
 from models.dataset import Dataset, Split
 from models.evaluation.metrics import Rated
 from models.ids import Ids
+from models.recall.merging import WARM
 
-WARM = 5
-"""How many earlier ratings make a user warm."""
 COLD_FILM = 10
 """A film with fewer ratings before the cut-off is cold."""
 DRAWS = 5

@@ -13,7 +13,7 @@ from models.evaluation.metrics import SHOWN, PerUser, Rated, coverage, mean_and_
 from models.rank.samples import catalogue_ids, films_at
 from models.recall.base import Recaller
 from models.recall.merge import Candidates, Lists, merge
-from models.two_stage import BROUGHT, TwoStage
+from models.two_stage import BROUGHT, TwoStage, of_few
 
 Rank = Callable[[Cases, Any, Candidates], np.ndarray]
 COMPARED = "recall@500"
@@ -67,7 +67,8 @@ class Protocol:
             if self.models and name in self.models.channels:
                 brought[name] = lists
         if self.models:
-            merged = merge({name: brought[name] for name in self.models.channels}, self.models.merging, BROUGHT)
+            wanted = {name: brought[name] for name in self.models.channels}
+            merged = merge(wanted, self.models.merging, BROUGHT, few=of_few(seen))
             answered["merged"] = self.score(cases, merged.ids)
             if rank is not None:
                 answered["two_stage"] = self.score(cases, rank(cases, users, merged))

@@ -10,6 +10,7 @@ from models.dataset import Dataset
 from models.evaluation import cases
 from models.evaluation.metrics import list_metrics
 from models.recall.base import Recaller
+from models.recall.merging import WARM
 from models.two_stage import BROUGHT
 
 SAMPLE = 2000
@@ -23,13 +24,19 @@ class Validation:
     one validation event of each user, of at most `sample` users.
 
     services: the Feast services of the channels that will be asked
+    few: ask for users with fewer than five earlier ratings instead
     """
 
-    def __init__(self, data: Dataset, services: Iterable[str], sample: int = SAMPLE, seed: int = 0) -> None:
+    def __init__(
+        self, data: Dataset, services: Iterable[str], sample: int = SAMPLE, seed: int = 0, few: bool = False
+    ) -> None:
         events = cases.held_out(data, "validation")
-        asked = cases.spread(events[events["earlier"] >= cases.WARM], sample, seed)
+        asked = cases.spread(events[(events["earlier"] < WARM) == few], sample, seed)
         if not len(asked.frame):
-            raise CineFeastError("no user of the validation split has five earlier ratings", "fetch a larger data set")
+            many = "fewer than five" if few else "five"
+            raise CineFeastError(
+                f"no user of the validation split has {whom} earlier ratings", "fetch a larger data set"
+            )
         self.targets = asked.targets
         self.users = data.users(services, asked.frame)
         self.seen = data.seen(asked.frame)

@@ -30,19 +30,20 @@ class Candidates:
     """Channel to (n, c) float32, its own score over its best one, 0 where it did not name the film."""
 
 
-def merge(channels: Lists, merging: Merging, size: int) -> Candidates:
+def merge(channels: Lists, merging: Merging, size: int, few: np.ndarray | None = None) -> Candidates:
     """Fuse what the channels brought to the `size` films of the highest sums.
 
-    A channel's films beyond its quota count as not named. Equal sums are settled by movie id, so the order never
-    hangs on how the channels are listed.
+    `few` (n,) tells who is not warm yet and has shares of their own; nobody, where it is left out. A channel's films
+    beyond its quota count as not named. Equal sums are settled by movie id, so the order never hangs on how the
+    channels are listed.
     """
     n = len(next(iter(channels.values()))[0])
+    few = np.zeros(n, bool) if few is None else few
     parts = []
     for start in range(0, max(n, 1), SLICE):  # no user: one empty slice
         users = slice(start, start + SLICE)
-        quotas = {name: merging.channels[name].quota for name in channels}
-        cut = {c: (ids[users, : quotas[c]], scores[users, : quotas[c]]) for c, (ids, scores) in channels.items()}
-        parts.append(_merge(cut, merging, size))
+        cut = {name: (ids[users], scores[users]) for name, (ids, scores) in channels.items()}
+        parts.append(_merge(cut, merging, size, few[users]))
     return Candidates(
         ids=np.concatenate([part.ids for part in parts]),
         scores=np.concatenate([part.scores for part in parts]),
@@ -51,15 +52,17 @@ def merge(channels: Lists, merging: Merging, size: int) -> Candidates:
     )
 
 
-def _merge(channels: Lists, merging: Merging, size: int) -> Candidates:
+def _merge(channels: Lists, merging: Merging, size: int, few: np.ndarray) -> Candidates:
     films = Ids(offered([ids for ids, _ in channels.values()]))
-    n = len(next(iter(channels.values()))[0])
-    fused = np.zeros((n, len(films)))
+    fused = np.zeros((len(few), len(films)))
     places = {}
     for name, (ids, _) in channels.items():
-        places[name] = placed(ids, films)
-        named = places[name] > 0
-        fused[named] += merging.channels[name].weight / (merging.rrf + places[name][named])
+        weight, quota = merging.shares(name, few)
+        place = placed(ids, films)
+        place[place > quota[:, None]] = 0
+        user, film = np.nonzero(place)
+        fused[user, film] += weight[user] / (merging.rrf + place[user, film])
+        places[name] = place
     # sums of the same parts in another order differ in their last digits
     fused = np.where(np.any([place > 0 for place in places.values()], axis=0), fused.round(12), -np.inf)
     ids, scores = best(fused, size, films)
@@ -67,7 +70,7 @@ def _merge(channels: Lists, merging: Merging, size: int) -> Candidates:
     ranks = {
         name: np.where(rows >= 0, np.take_along_axis(place, np.maximum(rows, 0), axis=1), 0).astype(np.int64)
         if len(films)
-        else np.zeros((n, size), np.int64)
+        else np.zeros((len(few), size), np.int64)
         for name, place in places.items()
     }
     return Candidates(ids, scores, ranks, {name: _values(channels[name][1], ranks[name]) for name in channels})

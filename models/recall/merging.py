@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.config import CONFIGS, read_toml
+
+WARM = 5
+"""How many ratings make a user warm."""
 
 
 class Share(BaseModel):
@@ -30,6 +34,14 @@ class Merging(BaseModel):
     """What is added to a rank; the larger, the less the first places count before the others. The paper has 60."""
     channels: dict[str, Share]
     """The channels that are merged and served, by name."""
+    few: dict[str, Share] = {}
+    """The shares for users who are not warm yet, and only these channels; empty where they are merged like all."""
+
+    @model_validator(mode="after")
+    def _few_are_served(self) -> Self:
+        if unknown := self.few.keys() - self.channels.keys():
+            raise ValueError(f"few names {', '.join(sorted(unknown))}, which channels does not")
+        return self
 
     @classmethod
     def read(cls, path: Path = CONFIGS / "merge.toml") -> Self:
@@ -41,8 +53,17 @@ class Merging(BaseModel):
         """The named channels, each counting alike, all they name."""
         return cls(channels={name: Share() for name in names})
 
+    def shares(self, name: str, few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A channel's weight and quota (n,) for users who are not warm yet, and for others; 0 where it is silent."""
+        usual, other = self.channels[name], (self.few or self.channels).get(name)
+        weight, quota = (other.weight, other.quota) if other else (0.0, 0)
+        return np.where(few, weight, usual.weight), np.where(few, quota, usual.quota)
+
     def toml(self) -> str:
         """The file's content, without its heading."""
-        lines = [f"rrf = {json.dumps(self.rrf)}", "", "[channels]"]
-        lines += [f"{n} = {{ weight = {json.dumps(s.weight)}, quota = {s.quota} }}" for n, s in self.channels.items()]
+        lines = [f"rrf = {json.dumps(self.rrf)}"]
+        for part, shares in {"channels": self.channels, "few": self.few}.items():
+            if shares:
+                lines += ["", f"[{part}]"]
+            lines += [f"{n} = {{ weight = {json.dumps(s.weight)}, quota = {s.quota} }}" for n, s in shares.items()]
         return "\n".join(lines) + "\n"

@@ -26,15 +26,22 @@ QUOTAS = (50, 100, 200, 300, 500)
 CONSTANTS = (5.0, 10.0, 20.0, 40.0, 60.0, 100.0, 200.0)
 KS = (50, 500)
 ROUNDS = 10
+HEADING = """\
+# Weighted reciprocal rank fusion of the channels that are served, and for users of fewer than five ratings. Found by
+# `cinefeast tune-merge`; figures and commands in docs/results/merge-*.json.
+"""
 ALWAYS = "popularity"
 """The channel that stays whatever its weight: whoever is unknown is shown it."""
 
 
-def tune(names: list[str], protocol: Any = "time", write: bool = False, save: bool = False) -> dict[str, Any]:
+def tune(
+    names: list[str], protocol: Any = "time", write: bool = False, save: bool = False, few: bool = False
+) -> dict[str, Any]:
     """Find how to merge the named channels, those that are served if none is named; what was found.
 
     Every channel is fitted on `train` and asked about the same validation events. What it answers is kept in the
-    workspace until its configuration, its file or the data change. write: replace configs/merge.toml.
+    workspace until its configuration, its file or the data change. few: find the shares for users of fewer than five
+    ratings, among the channels that are served. write: put what was found into configs/merge.toml.
     """
     from feature_repo.store import load_store
 
@@ -44,15 +51,19 @@ def tune(names: list[str], protocol: Any = "time", write: bool = False, save: bo
         raise CineFeastError(what, "cinefeast tune-merge --help")
     check_protocol(protocol)
     chosen = names or list(CHANNELS)
+    if few and (others := set(chosen) - set(CHANNELS)):
+        raise CineFeastError(f"not served: {', '.join(sorted(others))}", "cinefeast tune-merge --few")
     if ALWAYS not in chosen:
         raise CineFeastError(f"{ALWAYS} has to be merged: unknown users are shown it", "name it too")
     data = Dataset(load_store(), protocol)
     services = [model_class(name).Config.read(name).service for name in chosen]
-    asked = Validation(data, services, SAMPLE)
+    asked = Validation(data, services, SAMPLE, few=few)
     targets = np.concatenate(asked.targets)
-    lists = Lists({name: brought(data, name, asked) for name in chosen}, targets)
-    merging = climb(lists, chosen)
-    command = " ".join(["cinefeast tune-merge", *names, *([] if protocol == "time" else ["--protocol", protocol])])
+    lists = Lists({name: brought(data, name, asked, few) for name in chosen}, targets)
+    found = climb(lists, chosen, MERGE.rrf, (MERGE.rrf,)) if few else climb(lists, chosen)
+    merging = MERGE.model_copy(update={"few": found.channels}) if few else found
+    options = ["--few"] * few + ([] if protocol == "time" else ["--protocol", protocol])
+    command = " ".join(["cinefeast tune-merge", *names, *options])
     result = {
         **made_of(workspace()),
         **provenance(command, [0]),
@@ -60,35 +71,25 @@ def tune(names: list[str], protocol: Any = "time", write: bool = False, save: bo
         "events": len(targets),
         "merge": merging.model_dump(),
         "validation": {
-            "merged": lists.measure(merging),
+            "merged": lists.measure(found),
             **({"before": lists.measure(MERGE)} if set(CHANNELS) <= set(chosen) else {}),
             "all alike": lists.measure(Merging.even(chosen)),
             **{name: lists.measure(Merging.even([name])) for name in chosen},
         },
     }
     if write:
-        (CONFIGS / "merge.toml").write_text(heading(result) + merging.toml(), encoding="utf-8")
+        (CONFIGS / "merge.toml").write_text(HEADING + merging.toml(), encoding="utf-8")
     if save:
-        suffix = "" if protocol == "time" else f"-{protocol}"
+        suffix = "-few" * few + ("" if protocol == "time" else f"-{protocol}")
         write_json(RESULTS / f"merge-{result['name']}{suffix}.json", result)
     return result
 
 
-def heading(result: dict[str, Any]) -> str:
-    """What stands above the merge in its file."""
-    merged = result["validation"]["merged"]
-    return (
-        "# Weighted reciprocal rank fusion of the channels that are served. On validation of "
-        f"{result['name']} recall@50 {merged['recall@50']:.3f},\n# recall@500 {merged['recall@500']:.3f} "
-        f"(`{result['command']}`).\n"
-    )
-
-
-def brought(data: Dataset, name: str, asked: Validation) -> np.ndarray:
+def brought(data: Dataset, name: str, asked: Validation, few: bool) -> np.ndarray:
     """The ids (n, 500) that a channel of the train split brings, out of the workspace where they lie already."""
     kind = model_class(name)
     code = Path(inspect.getfile(kind)).read_text(encoding="utf-8")
-    question = [kind.Config.read(name).model_dump(), code, data.protocol, data.data_hash, SAMPLE]
+    question = [kind.Config.read(name).model_dump(), code, data.protocol, data.data_hash, SAMPLE, few]
     fingerprint = hashlib.sha256(json.dumps(question).encode()).hexdigest()[:12]
     path = workspace().searches / "lists" / f"{name}-{fingerprint}.npy"
     if path.exists():
@@ -153,13 +154,12 @@ class Lists:
         return self.recall(np.sum(parts, axis=0))
 
 
-def climb(lists: Lists, names: list[str]) -> Merging:
+def climb(lists: Lists, names: list[str], rrf: float = 60.0, constants: tuple[float, ...] = CONSTANTS) -> Merging:
     """Coordinate ascent on the mean of Recall@50 and Recall@500, from equal weights, until a round brings nothing.
 
     A channel that adds nothing falls out; weights are told relative to the largest.
     """
     shares: dict[str, Share | None] = {name: Share() for name in names}
-    rrf = 60.0
 
     def score(parts: dict[str, np.ndarray]) -> float:
         return float(np.mean(list(lists.recall(np.sum(list(parts.values()), axis=0)).values())))
@@ -175,7 +175,7 @@ def climb(lists: Lists, names: list[str]) -> Merging:
                 value = score({"rest": rest, name: part})
                 if value > best:
                     best, shares[name], parts[name] = value, share, part
-        for constant in CONSTANTS:
+        for constant in constants:
             moved = {name: lists.part(name, shares[name], constant) for name in names}
             value = score(moved)
             if value > best:

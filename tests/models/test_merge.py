@@ -38,6 +38,21 @@ def test_a_quota_silences_the_places_after_it() -> None:
     assert merged.ranks["a"].tolist() == [[1, 0, 0]]
 
 
+def test_users_of_few_ratings_have_shares_of_their_own() -> None:
+    """The first user is merged as all are; for the second b is silent and a may name two films."""
+    twice = {name: (ids.repeat(2, axis=0), scores.repeat(2, axis=0)) for name, (ids, scores) in CHANNELS.items()}
+    shares = {"a": Share(), "b": Share(weight=2)}
+    merging = Merging(channels=shares, few={"a": Share(weight=0.5, quota=2)})
+    merged = merge(twice, merging, size=5, few=np.array([False, True]))
+    assert merged.ids.tolist() == [[30, 40, 10, 20, -1], [10, 20, -1, -1, -1]]
+    assert merged.scores[1, :2] == pytest.approx([0.5 / 61, 0.5 / 62])
+    assert merged.ranks["b"].tolist() == [[1, 2, 0, 0, 0], [0, 0, 0, 0, 0]]
+    alone = merge(CHANNELS, merging, size=5)
+    assert alone.ids[0].tolist() == merged.ids[0].tolist()
+    with pytest.raises(ValueError, match="few names c"):
+        Merging(channels=shares, few={"c": Share()})
+
+
 def test_cut_to_size_and_ties_by_movie_id() -> None:
     same = {
         "a": (np.array([[7, 3]]), np.ones((1, 2), np.float32)),

@@ -16,7 +16,7 @@ from models.evaluation.search import Dimension, Space
 from models.evaluation.validation import Validation, judge
 from models.recall import tune
 from models.recall.merge import merge
-from models.recall.merging import Merging, Share
+from models.recall.merging import WARM, Merging, Share
 from models.registry import RECALL, model_class
 from tests.models.synthetic import PlantedStore, planted
 
@@ -57,7 +57,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_validation_asks_everyone_before_anyone_twice_and_never_about_test(data: Dataset) -> None:
     events = cases.held_out(data, "validation")
-    warm = events[events["earlier"] >= cases.WARM]
+    warm = events[events["earlier"] >= WARM]
     users = warm["user_id"].nunique()
     asked = cases.spread(warm, users, seed=1)
     assert sorted(asked.frame["user_id"]) == sorted(warm["user_id"].unique())
