@@ -33,7 +33,7 @@ class Validation:
         events = cases.held_out(data, "validation")
         asked = cases.spread(events[(events["earlier"] < WARM) == few], sample, seed)
         if not len(asked.frame):
-            many = "fewer than five" if few else "five"
+            whom = "fewer than five" if few else "five"
             raise CineFeastError(
                 f"no user of the validation split has {whom} earlier ratings", "fetch a larger data set"
             )
