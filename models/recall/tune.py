@@ -61,7 +61,13 @@ def tune(
     targets = np.concatenate(asked.targets)
     lists = Lists({name: brought(data, name, asked, few) for name in chosen}, targets)
     found = climb(lists, chosen, MERGE.rrf, (MERGE.rrf,)) if few else climb(lists, chosen)
-    merging = MERGE.model_copy(update={"few": found.channels}) if few else found
+    merging = (
+        MERGE.model_copy(update={"few": found.channels})
+        if few
+        else found.model_copy(
+            update={"few": {name: share for name, share in MERGE.few.items() if name in found.channels}}
+        )
+    )
     options = ["--few"] * few + ([] if protocol == "time" else ["--protocol", protocol])
     command = " ".join(["cinefeast tune-merge", *names, *options])
     result = {
