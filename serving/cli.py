@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -40,15 +41,33 @@ def fetch(
 
 @app.command()
 def collect(
-    source: Annotated[Path, typer.Option("--from", help="TMDb documents, one a line (.jsonl or .jsonl.gz)")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="TMDb documents that you have, one a line (.jsonl or .jsonl.gz)")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="ask again for films that changed from this day on")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="ask for so many films at most")] = None,
+    rate: Annotated[float, typer.Option(min=1, max=50, help="requests a second at most")] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be asked for")] = False,
 ) -> None:
-    """Land TMDb documents in the workspace."""
+    """Land TMDb documents of the landed films in the workspace: from TMDb, or --from a file. Run again, it goes on."""
     from dbt_project.ingest import collect as ingest
 
-    collected = ingest.collect(source, workspace())
-    bad = f", {collected.bad:,} lines that are no JSON object (dbt rejects them)" if collected.bad else ""
-    print(f"landed {collected.documents:,} documents{bad} in {collected.file}")
+    if source is not None:
+        if since or limit or dry_run:
+            raise CineFeastError("--from asks TMDB for nothing", "leave out --since, --limit and --dry-run")
+        collected = ingest.collect(source, workspace())
+        bad = f", {collected.bad:,} lines that are no JSON object (dbt rejects them)" if collected.bad else ""
+        print(f"landed {collected.documents:,} documents{bad} in {collected.file}")
+        print(ingest.NOTICE)
+        return
+    from dbt_project.ingest.tmdb.collector import collect_films
+    from serving.collected import print_collected
+
     print(ingest.NOTICE)
+    found = collect_films(workspace(), rate, since.date() if since else None, limit, dry_run)
+    print_collected(found, workspace().raw_tmdb, rate, dry_run)
 
 
 @app.command()
