@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -24,9 +25,33 @@ pytestmark = pytest.mark.slow
 UNKNOWN = 45
 
 
-def test_real_documents_with_mixed_faults(space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def documents() -> dict[int, dict[str, Any]]:
+    """The real documents by id."""
     with gzip.open(real_file("tmdb/movies.jsonl.gz"), "rt", encoding="utf-8") as file:
-        documents = {document["id"]: document for document in map(json.loads, file)}
+        return {document["id"]: document for document in map(json.loads, file)}
+
+
+def test_throughput(documents: dict[int, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no limit to speak of. The stub is threads of the same process, and has its share of the time."""
+    some = {tmdb_id: documents[tmdb_id] for tmdb_id in sorted(documents)[:500]}
+    rates = []
+    for run_number in range(3):
+        space = Workspace(tmp_path / str(run_number))
+        land_links(space, tmp_path, [*some])
+        with serving(Stub(some)) as stub:
+            monkeypatch.setenv("TMDB_URL", stub.url)
+            monkeypatch.setenv("TMDB_TOKEN", TOKEN)
+            collect_films(space, 2000)
+        times = [at for at, _ in stub.arrivals]
+        rates.append(len(times) / (max(times) - min(times)))
+        assert landed_documents(space) == some
+    print("\n" + ", ".join(f"{rate:.0f}" for rate in sorted(rates)), "documents a second, three runs")
+
+
+def test_real_documents_with_mixed_faults(
+    documents: dict[int, Any], space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(1)
     gone = [max(documents) + n for n in range(1, UNKNOWN + 1)]
     linked = [*documents, *gone]
