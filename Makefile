@@ -2,6 +2,7 @@
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, pytest (which runs dbt build on a small made-up data set)
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
+# make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
 # make tables    the tables of the documentation anew from docs/results
 # make peers     implicit and RecTools on our split, in an environment of their own, beside what is trained here:
 #                PROTOCOL=leave-one-out, EPOCHS=30 and SECONDS=600 for SASRec, THREADS=1, PEERS="--peer rectools_ease"
@@ -15,7 +16,7 @@ PROTOCOL ?= time
 EPOCHS ?= 30
 THREADS ?= 1
 
-.PHONY: install demo test truth lint tables peers clean
+.PHONY: install demo test truth collect lint tables peers clean
 
 install: $(VENV)/.installed
 
@@ -38,6 +39,9 @@ test: lint
 
 truth: install
 	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py
+
+collect: install
+	$(BIN)/pytest -m slow -rs -s tests/ingest/test_collector_at_scale.py
 
 tables: install
 	$(BIN)/cinefeast tables

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,21 @@ bench = typer.Typer(no_args_is_help=True, help="Measure what this installation c
 app.add_typer(bench, name="bench")
 peers = typer.Typer(no_args_is_help=True, help="Other libraries on the same split and cases; `make peers` runs it all.")
 app.add_typer(peers, name="peers")
+
+
+class Backend(StrEnum):
+    """What makes vectors of texts."""
+
+    TFIDF = "tfidf"
+    SENTENCES = "sentences"
+    API = "api"
+
+
+class Reduce(StrEnum):
+    """How vectors are made shorter."""
+
+    PCA = "pca"
+    TRUNCATE = "truncate"
 
 
 @app.command()
@@ -40,28 +57,62 @@ def fetch(
 
 @app.command()
 def collect(
-    source: Annotated[Path, typer.Option("--from", help="TMDb documents, one a line (.jsonl or .jsonl.gz)")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="TMDb documents that you have, one a line (.jsonl or .jsonl.gz)")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="ask again for films that changed from this day on")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="ask for so many films at most")] = None,
+    rate: Annotated[float, typer.Option(min=1, max=50, help="requests a second at most")] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be asked for")] = False,
 ) -> None:
-    """Land TMDb documents in the workspace."""
+    """Land TMDb documents of the landed films in the workspace: from TMDb, or --from a file. Run again, it goes on."""
     from dbt_project.ingest import collect as ingest
 
-    collected = ingest.collect(source, workspace())
-    bad = f", {collected.bad:,} lines that are no JSON object (dbt rejects them)" if collected.bad else ""
-    print(f"landed {collected.documents:,} documents{bad} in {collected.file}")
+    if source is not None:
+        if since or limit or dry_run:
+            raise CineFeastError("--from asks TMDB for nothing", "leave out --since, --limit and --dry-run")
+        collected = ingest.collect(source, workspace())
+        bad = f", {collected.bad:,} lines that are no JSON object (dbt rejects them)" if collected.bad else ""
+        print(f"landed {collected.documents:,} documents{bad} in {collected.file}")
+        print(ingest.NOTICE)
+        return
+    from dbt_project.ingest.tmdb.collector import collect_films
+    from serving.collected import print_collected
+
     print(ingest.NOTICE)
+    found = collect_films(workspace(), rate, since.date() if since else None, limit, dry_run)
+    print_collected(found, workspace().raw_tmdb, rate, dry_run)
 
 
 @app.command()
 def embed(
-    dimensions: Annotated[int, typer.Option(min=2, max=1024, help="how long a film's vector is")] = 64,
+    dimensions: Annotated[int, typer.Option(min=2, max=4096, help="how long a film's vector is")] = 64,
+    backend: Annotated[Backend, typer.Option(help="what makes the vectors")] = Backend.TFIDF,
+    reduce: Annotated[Reduce, typer.Option(help="how a model's vectors are made shorter")] = Reduce.PCA,
+    model: Annotated[str, typer.Option(help="api: the model's name")] = "BAAI/bge-m3",
+    length: Annotated[int, typer.Option(min=2, help="api: how long the model's vectors are")] = 1024,
+    batch_texts: Annotated[int, typer.Option(min=1, help="api: texts of a request at most")] = 32,
+    batch_tokens: Annotated[int, typer.Option(min=16, help="api: tokens of a request at most")] = 8000,
+    price: Annotated[float | None, typer.Option(min=0, help="api: dollars for a million tokens")] = None,
 ) -> None:
     """Make a vector of each landed film's text: title, plot, genres, keywords, director and lead cast."""
-    from dbt_project.ingest.embed import embed as run
+    from dbt_project.ingest import embed as run
+    from dbt_project.ingest.embeddings.api import ApiEmbedder
+    from dbt_project.ingest.embeddings.embedder import Embedder
+    from dbt_project.ingest.embeddings.sentences import SentenceEmbedder
 
-    embedded = run(workspace(), dimensions)
+    if backend == Backend.TFIDF:
+        embedded = run.embed(workspace(), dimensions)
+    else:
+        embedder: Embedder = SentenceEmbedder()
+        if backend == Backend.API:
+            embedder = ApiEmbedder(model, length, batch_texts, batch_tokens, price)
+        embedded = run.embed_by(workspace(), dimensions, embedder, reduce.value)
     without = embedded.films - embedded.vectors
     alone = f"; {without:,} films whose text shares no word with another have none" if without else ""
-    print(f"landed {embedded.vectors:,} vectors of {dimensions} by {embedded.model} in {embedded.file}{alone}")
+    print(f"landed {embedded.vectors:,} vectors of {embedded.dimensions} by {embedded.model} in {embedded.file}{alone}")
     print("next: (cd dbt_project && dbt build)")
 
 

@@ -1,4 +1,4 @@
-"""`cinefeast collect`: a file of TMDb documents, one a line, into raw/tmdb.
+"""`cinefeast collect --from FILE`: a file of TMDb documents, one a line, into raw/tmdb.
 
 The documents are what `GET /3/movie/{id}?append_to_response=credits,keywords` returns
 (https://developer.themoviedb.org/reference/movie-details). Nothing is converted here: dbt reads the landed
@@ -21,7 +21,8 @@ from dbt_project.workspace import Workspace
 
 NOTICE = (
     "This product uses the TMDB API but is not endorsed or certified by TMDB. "
-    "TMDB's terms restrict machine-learning use without their agreement."
+    "TMDB's terms (https://www.themoviedb.org/api-terms-of-use) ask for this attribution, restrict machine-learning "
+    "use without their agreement, and let data be kept for six months at most: older documents are asked for again."
 )
 GZIP = b"\x1f\x8b"
 

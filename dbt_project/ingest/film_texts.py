@@ -17,7 +17,7 @@ LEADS = 5
 def film_texts(space: Workspace) -> dict[int, str]:
     """movie_id to text, ascending: a line each for title, tagline, overview, genres, keywords, directors, lead cast.
 
-    Films, links and documents are matched as dbt does it: the first line of a film counts, and the last document.
+    Films, links and documents are matched as dbt does it: the first line of a film counts, and the latest document.
     Without a document there are title and genres. CineFeastError where no films are landed.
     """
     films = landed(space, "movies", "title", "genres")
@@ -25,7 +25,7 @@ def film_texts(space: Workspace) -> dict[int, str]:
         raise CineFeastError(f"no landed films in {space.raw_movielens}", "cinefeast fetch ml-100k")
     links = {movie_id: whole(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
     wanted = set(links.values()) - {None}
-    told = {tmdb_id: document for tmdb_id, document in documents(space) if tmdb_id in wanted}
+    told = latest_documents(space, wanted)
     return {
         movie_id: "\n".join(lines(title or "", (genres or "").split("|"), told.get(links.get(movie_id) or 0, {})))
         for movie_id, (title, genres) in sorted(films.items())
@@ -45,17 +45,36 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
     return found
 
 
-def documents(space: Workspace) -> Iterator[tuple[int, dict[str, list[str]]]]:
-    """tmdb_id and what a landed document tells, in order of landing; lines that are no document are left out."""
+def latest_documents(space: Workspace, wanted: set[int | None]) -> dict[int, dict[str, list[str]]]:
+    """What the latest document of each wanted film tells: nothing, where TMDb last said that there is no such film."""
+    told: dict[int, tuple[str, dict[str, list[str]]]] = {}
+    for tmdb_id, fetched_at, document in documents(space):
+        if tmdb_id in wanted and fetched_at >= told.get(tmdb_id, ("", {}))[0]:
+            told[tmdb_id] = fetched_at, told_by(document)
+    return {tmdb_id: document for tmdb_id, (_, document) in told.items()}
+
+
+def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """tmdb_id, moment of fetching and document of each landed line, in order of landing.
+
+    Lines that are no document are left out. A tombstone is an empty document; one from a file has the moment "".
+    """
     for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
         with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
             for line in stream:
                 try:
-                    document = json.loads(line)
+                    told = json.loads(line)
                 except (ValueError, RecursionError):
                     continue
-                if isinstance(document, dict) and (tmdb_id := whole(document.get("id"))) is not None:
-                    yield tmdb_id, told_by(document)
+                if not isinstance(told, dict):
+                    continue
+                fetched_at, document = told.get("fetched_at"), told
+                if fetched_at is not None:
+                    if told.get("status") not in ("document", "tombstone"):
+                        continue
+                    document = {**(told.get("document") or {}), "id": told.get("tmdb_id")}
+                if (tmdb_id := whole(document.get("id"))) is not None:
+                    yield tmdb_id, str(fetched_at or ""), document
 
 
 def told_by(document: dict[str, Any]) -> dict[str, list[str]]:

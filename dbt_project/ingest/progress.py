@@ -11,9 +11,11 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 
 @contextmanager
@@ -31,9 +33,24 @@ def count_progress(description: str, total: int) -> Iterator[Callable[[int], Non
 
 
 @contextmanager
-def show_progress(description: str, total: int | None, done: ProgressColumn) -> Iterator[Callable[[int], None]]:
+def request_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a run over `total` requests is, and how many a second are answered."""
+    with show_progress(description, total, MofNCompleteColumn(), RateColumn()) as on_progress:
+        yield on_progress
+
+
+class RateColumn(ProgressColumn):
+    """Things done a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of the last half minute."""
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+@contextmanager
+def show_progress(description: str, total: int | None, *done: ProgressColumn) -> Iterator[Callable[[int], None]]:
     """A bar with `done` beside it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), *done, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(description, total=total)
         yield lambda number: progress.update(task, completed=number)

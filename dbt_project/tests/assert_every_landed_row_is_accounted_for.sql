@@ -1,3 +1,3 @@
--- read = accepted + rejected, for every landed table
+-- read = accepted + rejected + tombstones, for every landed table
 select * from {{ ref('rpt_row_accounting') }}
-where count_read <> count_accepted + count_rejected
+where count_read <> count_accepted + count_rejected + count_tombstones

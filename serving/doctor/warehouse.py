@@ -49,7 +49,8 @@ def read_warehouse(space: Workspace) -> Warehouse:
     with opened(path) as connection:
         try:
             accounting = connection.sql(
-                "select source, count_read, count_accepted, count_rejected from reporting.rpt_row_accounting"
+                "select source, count_read, count_accepted + count_tombstones, count_rejected "
+                "from reporting.rpt_row_accounting"
             ).fetchall()
             latest = connection.sql("select max(event_timestamp) from training.lbl_ratings").fetchone()
         except duckdb.Error as error:

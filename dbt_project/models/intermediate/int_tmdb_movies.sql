@@ -1,10 +1,16 @@
 -- The latest document of each film that a link names, with its fields typed. TMDb writes 0 and '' for unknown.
+-- A film of which TMDb last said that there is none (a tombstone) is not here.
 with
 
-documents as (
+latest as (
     select * from {{ ref('int_tmdb_documents_checked') }}
     where reason is null
-    qualify row_number() over (partition by tmdb_id order by document_number desc) = 1
+    qualify row_number() over (partition by tmdb_id order by fetched_at desc nulls last, document_number desc) = 1
+),
+
+documents as (
+    select * from latest
+    where status = 'document'
 ),
 
 links as (

@@ -3,11 +3,15 @@
     'users': source('movielens', 'users'), 'tmdb_documents': source('tmdb', 'documents')
 } %}
 {%- for name, relation in landed.items() %}
+{%- set is_tombstone = "status = 'tombstone'" if name == 'tmdb_documents' else 'false' %}
 select
     '{{ name }}' as source,
     (select count(*) from {{ relation }}) as count_read,
-    (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null) as count_accepted,
-    (select count(*) from {{ ref('rejected_rows') }} where source = '{{ name }}') as count_rejected
+    (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null and not {{ is_tombstone }})
+        as count_accepted,
+    (select count(*) from {{ ref('rejected_rows') }} where source = '{{ name }}') as count_rejected,
+    (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null and {{ is_tombstone }})
+        as count_tombstones
 
 union all
 {% endfor %}
@@ -16,4 +20,5 @@ select
     (select count(*) from {{ source('movielens', 'ratings') }}) + (select count(*) from {{ ref('int_event_ratings') }})
         as count_read,
     (select count(*) from {{ ref('fct_ratings') }}) as count_accepted,
-    (select count(*) from {{ ref('rejected_rows') }} where source = 'ratings') as count_rejected
+    (select count(*) from {{ ref('rejected_rows') }} where source = 'ratings') as count_rejected,
+    0::bigint as count_tombstones

@@ -1,5 +1,6 @@
 {%- set fields = {
     'document': 'movies.is_in_tmdb', 'release date': 'movies.released_on is not null', 'overview': 'movies.overview is not null',
+    'tagline': 'movies.tagline is not null',
     'runtime': 'movies.runtime is not null', 'budget': 'movies.budget is not null',
     'revenue (looks ahead)': 'movies.lookahead_revenue is not null',
     'original language': 'movies.original_language is not null', 'collection': 'movies.collection_id is not null',

@@ -1,0 +1,55 @@
+"""Shorter vectors from full ones: a step of its own, that needs no model and may be run again at any length."""
+
+from typing import Literal
+
+import duckdb
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import normalize
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import Workspace
+
+Reduction = Literal["pca", "truncate"]
+MATRYOSHKA = ("text-embedding-3", "nomic-embed-text-v1.5", "mxbai-embed-large", "jina-embeddings-v3", "qwen3-embedding")
+"""Parts of the names of models whose vectors may be cut short, being trained for it (Kusupati et al., 2022)."""
+
+
+def reduce(vectors: np.ndarray, is_training: np.ndarray, dimensions: int, how: Reduction, model: str) -> np.ndarray:
+    """Vectors (n, dimensions) float32 of length 1 from (n, length); shorter ones keep their width.
+
+    is_training: (n,) the films that PCA is fitted on. CineFeastError where these are fewer than `dimensions`, and for
+    truncation of a model that was not trained for it.
+    """
+    if vectors.shape[1] <= dimensions:
+        return np.asarray(normalize(vectors), np.float32)
+    if how == "truncate":
+        if not any(name in model.lower() for name in MATRYOSHKA):
+            raise CineFeastError(f"the first numbers of a vector of {model} mean nothing alone", "give --reduce pca")
+        return np.asarray(normalize(vectors[:, :dimensions]), np.float32)
+    training = normalize(vectors[is_training])
+    if len(training) < dimensions:
+        raise CineFeastError(
+            f"{len(training):,} training films cannot give {dimensions} dimensions", f"--dimensions {len(training)}"
+        )
+    pca = PCA(dimensions, svd_solver="covariance_eigh").fit(training)
+    return np.asarray(normalize(pca.transform(normalize(vectors))), np.float32)
+
+
+def training_films(space: Workspace) -> set[int]:
+    """Films with one of the first 80% of the landed ratings by time, the training part of dbt's split by time."""
+    ratings = str(space.raw_movielens / "ratings.parquet")
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            """
+            with ratings as (
+                select try_cast(movie_id as bigint) as movie_id, try_cast(timestamp as bigint) as rated_at
+                from read_parquet(?)
+                where try_cast(rating as double) between 0.5 and 5
+            )
+            select distinct movie_id from ratings
+            where rated_at < (select quantile_disc(rated_at, 0.8) from ratings) and movie_id is not null
+            """,
+            [ratings],
+        ).fetchall()
+    return {movie_id for (movie_id,) in rows}

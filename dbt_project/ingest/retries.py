@@ -1,0 +1,58 @@
+"""What is worth another try at an API, and when."""
+
+import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+TRIES = 5
+
+
+class TransientError(Exception):
+    """A request that is worth another try; `text` is what came back, where something did."""
+
+    def __init__(self, reason: str, text: str | None = None) -> None:
+        super().__init__(reason)
+        self.text = text
+
+
+def retrying() -> AsyncRetrying:
+    """Up to TRIES requests, apart by a random part of 0.5, 1, 2, ... seconds; then the last error is raised."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TransientError),
+        wait=wait_random_exponential(multiplier=0.5, max=20),
+        stop=stop_after_attempt(TRIES),
+        reraise=True,
+    )
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The JSON of an answer; what no JSON may hold (NaN) is none."""
+    try:
+        return json.loads(response.content, parse_constant=lambda name: 1 / 0)
+    except (ValueError, RecursionError, ZeroDivisionError):
+        raise TransientError("not valid JSON", response.text) from None
+
+
+def retry_after(response: httpx.Response) -> float:
+    """Seconds that a 429 asks to wait, given as seconds or as a date; 1 where it does not say."""
+    value = response.headers.get("retry-after", "")
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 1.0
+
+
+def message(response: httpx.Response) -> str:
+    """What the server says is wrong."""
+    try:
+        told = response.json()
+        return str(told.get("status_message") or told["error"]["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return response.reason_phrase

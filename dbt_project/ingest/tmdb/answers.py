@@ -1,0 +1,59 @@
+"""What TMDb answered about one film, and the line that keeps it in raw/tmdb."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
+
+Status = Literal["document", "unchanged", "tombstone", "rejected", "failed"]
+LANDED: tuple[Status, ...] = ("document", "tombstone", "rejected")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One film's answer after all tries.
+
+    status: document; unchanged (304 to our etag); tombstone (404: TMDb has no such film, or no more); rejected (an
+        answer that is no document of the film, kept as text); failed (no answer)
+    tries: requests that it took
+    fetched_at: UTC, ISO 8601 with microseconds, so that texts sort as moments do
+    reason: why it is rejected or failed
+    """
+
+    tmdb_id: int
+    status: Status
+    etag: str | None
+    tries: int
+    fetched_at: str
+    reason: str | None = None
+    document: dict[str, Any] | str | None = None
+
+    def line(self) -> str:
+        """The answer as one line of ASCII, the document last."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def of_line(cls, line: str, landed_at: str) -> Self | None:
+        """The answer that a landed line tells of, without its document.
+
+        A document that was landed by `collect --from` has no moment of its own: it counts as fetched at `landed_at`.
+        None for a line that names no film.
+        """
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(told, dict):
+            return None
+        if "fetched_at" in told:
+            try:
+                return cls(told["tmdb_id"], told["status"], told["etag"], told["tries"], told["fetched_at"])
+            except KeyError:
+                return None
+        tmdb_id = told.get("id")
+        return cls(tmdb_id, "document", None, 0, landed_at) if isinstance(tmdb_id, int) else None
+
+
+def moment(at: datetime | None = None) -> str:
+    """A moment as the answers write it; now if none is given."""
+    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

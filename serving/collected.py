@@ -1,0 +1,25 @@
+"""What `cinefeast collect` says at its end: every linked film is accounted for."""
+
+from pathlib import Path
+
+from dbt_project.ingest.tmdb.collector import Collected
+
+WORDS = {
+    "document": "documents",
+    "unchanged": "unchanged",
+    "tombstone": "not in TMDB (404)",
+    "rejected": "answered with no document (dbt rejects it)",
+    "failed": "not answered (asked again next time)",
+}
+
+
+def print_collected(found: Collected, directory: Path, rate: float, is_dry_run: bool) -> None:
+    """Print the account: linked = done + due, due = asked + left."""
+    print(f"{found.linked:,} linked films: {found.done:,} done before, {found.due:,} due")
+    if is_dry_run:
+        print(f"would take {found.due / rate / 60:,.0f} minutes or more at {rate:g} requests a second")
+        return
+    told = ", ".join(f"{found.answers[status]:,} {words}" for status, words in WORDS.items() if found.answers[status])
+    print(f"asked for {found.asked:,}{': ' if told else ''}{told}; {found.left:,} left for the next run")
+    print(f"landed in {directory}")
+    print("next: (cd dbt_project && dbt build)")
