@@ -79,9 +79,12 @@ def ablate(
             runs = [
                 run for run in runs if (run["variant"], run["seed"]) != (variant, seed)
             ]  # of an older configuration
-            made_now = provenance(command, [seed])
-            found = trial.run({**changes, "seed": seed})
-            runs.append({"variant": variant, "seed": seed, "commit": made_now["commit"], **found, "config": config})
+            found = elsewhere(model, made["name"] + suffix, config, data) or {
+                "commit": provenance(command, [seed])["commit"],
+                **trial.run({**changes, "seed": seed}),
+                "config": config,
+            }
+            runs.append({**found, "variant": variant, "seed": seed})
             say(f"{variant}, seed {seed}: validation recall@50 {found['validation']['recall@50']:.4f}")
             about = {"model": model, "ablation": name, "about": known[model][name]["about"], "protocol": protocol}
             result = {**made, **provenance(command, seeds), "data_hash": data.data_hash, **about, "runs": runs}
@@ -98,6 +101,17 @@ def held(path: Path, data: Dataset) -> list[dict[str, Any]]:
         raise CineFeastError(f"{path} is of other ratings than the warehouse holds", f"rm {path}")
     runs: list[dict[str, Any]] = result["runs"]
     return runs
+
+
+def elsewhere(model: str, name: str, config: dict[str, Any], data: Dataset) -> dict[str, Any] | None:
+    """The run of the same configuration in the file of another ablation: the frozen one is part of each."""
+    for path in RESULTS.glob(f"ablation-{model}-*-{name}.json"):
+        result = read_json(path, f"rm {path}")
+        if result["data_hash"] == data.data_hash:
+            for run in result["runs"]:
+                if run["config"] == config:
+                    return dict(run)
+    return None
 
 
 class Trial:

@@ -167,6 +167,11 @@ def test_an_ablation_runs_what_its_file_lacks(
     assert second["runs"][:2] == first["runs"]
     ablate.ablate("item_cf", "recency", [0, 1])
     assert fits[3:] == [{"seed": 1}, {"recency": 1.25, "seed": 1}, {"recency": 3.25, "seed": 1}]
+    known["item_cf"]["other"] = {"about": "what the first one had too", "far": {"recency": 3.25}}
+    other = ablate.ablate("item_cf", "other")[1]["runs"]
+    assert len(fits) == 6
+    assert other == [second["runs"][0], {**second["runs"][2], "variant": "far"}]
+    del known["item_cf"]["other"]
     path.write_text(path.read_text().replace(first["data_hash"], "other"))
     with pytest.raises(CineFeastError, match="of other ratings"):
         ablate.ablate("item_cf", "recency")
