@@ -113,6 +113,13 @@ def targets(flat: Flat, cut: np.ndarray, device: torch.device) -> tuple[Tensor, 
     return tuple(torch.from_numpy(column).to(device) for column in found)  # type: ignore[return-value]
 
 
+def seen(films: Tensor, window: Tensor, place: Tensor) -> Tensor:
+    """The films (p, t) of windows (b, t) up to each position asked from, filled up with the window's first."""
+    past = films[window]
+    known = torch.arange(past.shape[1], device=past.device) <= place[:, None]
+    return torch.where(known, past, past[:, :1])
+
+
 def latest(flat: Flat, length: int) -> np.ndarray:
     """Each user's last `length` events as windows (n, 2); start = end where there is none."""
     return np.stack([np.maximum(flat.offsets[1:] - length, flat.offsets[:-1]), flat.offsets[1:]], axis=1)

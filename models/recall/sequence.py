@@ -51,6 +51,9 @@ class SequenceConfig(VectorConfig):
     """Whether the hour and weekday of the question are inputs."""
     negatives: int
     """Films drawn for a batch's sampled softmax; 0 for the softmax over all films."""
+    unseen: bool
+    """Whether a film is told apart from those not yet seen alone, as answers leave out what was seen; a sample of films
+    (`negatives`) hits too few that were for it to matter, and is taken as it is."""
     temperature: float
     """What cosines are divided by in the loss; 0 compares by plain inner products."""
     positions: int
@@ -108,13 +111,15 @@ class Sequence(VectorRecaller):
         """Mean loss over what is predicted in windows (b, 2) of the histories."""
         where = device()
         table = self.network.films()
-        hidden = self.network(histories.gather(flat, cut, where), table)  # (b, t, d)
+        held = histories.gather(flat, cut, where)
+        hidden = self.network(held, table)  # (b, t, d)
         window, place, film = histories.targets(flat, cut, where)
         asked, films = self._compared(hidden[window, place]), self._compared(table[1:])
         if self.config.temperature:
             asked = asked / self.config.temperature
         if not self.config.negatives:
-            return full_softmax(asked, films, film - 1)
+            seen = histories.seen(held.films, window, place) - 1 if self.config.unseen else None
+            return full_softmax(asked, films, film - 1, seen)
         drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
         return sampled_softmax(asked, films, film - 1, drawn)
 

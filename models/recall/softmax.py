@@ -13,15 +13,20 @@ SLICE = 1024
 
 class _FullSoftmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, asked: Tensor, films: Tensor, targets: Tensor, product: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, asked: Tensor, films: Tensor, targets: Tensor, seen: Tensor | None, product: torch.dtype
+    ) -> Tensor:
         matrix = films.to(product)
         to_asked, to_films = torch.empty_like(asked, dtype=torch.float32), torch.zeros_like(films)
         loss = torch.zeros((), device=asked.device)
         for rows in torch.arange(len(asked), device=asked.device).split(SLICE):
             part, target = asked[rows].to(product), targets[rows, None]
             logits = (part @ matrix.T).float()  # (s, m)
+            positive = logits.gather(1, target)
+            if seen is not None:
+                logits.scatter_(1, seen[rows], float("-inf")).scatter_(1, target, positive)
             total = logits.logsumexp(dim=1, keepdim=True)
-            loss += (total - logits.gather(1, target)).sum()
+            loss += (total - positive).sum()
             share = logits.sub_(total).exp_()  # the softmax; less the target it is the gradient
             share.scatter_add_(1, target, torch.full_like(total, -1.0))
             small = share.to(product)
@@ -32,22 +37,23 @@ class _FullSoftmax(torch.autograd.Function):
         return loss / ctx.count
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         to_asked, to_films = ctx.saved_tensors
         factor = gradients[0] / ctx.count
-        return (to_asked * factor).to(ctx.kind), to_films * factor, None, None
+        return (to_asked * factor).to(ctx.kind), to_films * factor, None, None, None
 
 
-def full_softmax(asked: Tensor, films: Tensor, targets: Tensor) -> Tensor:
+def full_softmax(asked: Tensor, films: Tensor, targets: Tensor, seen: Tensor | None = None) -> Tensor:
     """Mean cross-entropy of targets (p,) among all films: vectors (p, d) against (m, d).
 
+    Films `seen` (p, t) are left out of a row's softmax, unless they are its target; one may stand there twice.
     Loss and gradients are worked out slice by slice in the forward pass (as Hsu et al., Liger Kernel, 2024), so the
     (p, m) logits never exist at once. Under autocast the products are taken in its type.
     """
     kind = asked.device.type
     product = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
     with torch.autocast(kind, enabled=False):
-        loss: Tensor = _FullSoftmax.apply(asked, films, targets, product)
+        loss: Tensor = _FullSoftmax.apply(asked, films, targets, seen, product)
     return loss
 
 

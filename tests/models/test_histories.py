@@ -96,6 +96,15 @@ def test_gathered_histories_are_padded_at_the_end(flat: histories.Flat) -> None:
     assert end - start == min(10, np.diff(flat.offsets)[-1])
 
 
+def test_seen_is_what_lies_before_a_target_in_its_window(flat: histories.Flat) -> None:
+    cut = np.stack([flat.offsets[:-1], flat.offsets[1:]], axis=1)
+    window, place, film = histories.targets(flat, cut, CPU)
+    seen = histories.seen(histories.gather(flat, cut, CPU).films, window, place)
+    assert len(seen) == len(film)
+    for w, p, told in zip(window.tolist(), place.tolist(), seen.tolist(), strict=True):
+        assert set(told) == set(flat.films[cut[w, 0] : cut[w, 0] + p + 1].tolist())
+
+
 def test_nobody_and_nothing_are_histories_too() -> None:
     nothing = pa.table({
         "user_seen_movie_ids": pa.nulls(2), "user_seen_ratings": pa.nulls(2), "user_seen_timestamps": pa.nulls(2),

@@ -37,15 +37,18 @@ def in_circles(users: int, films: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "event_timestamp", "rating"])
 
 
-@pytest.mark.parametrize(("negatives", "temperature"), [(0, 0.0), (40, 0.0), (0, 0.1), (40, 0.1)])
-def test_what_comes_next_is_named_first(negatives: int, temperature: float) -> None:
+@pytest.mark.parametrize(
+    ("negatives", "temperature", "unseen"),
+    [(0, 0.0, False), (40, 0.0, False), (0, 0.1, False), (0, 0.1, True), (40, 0.1, False)],
+)
+def test_what_comes_next_is_named_first(negatives: int, temperature: float, unseen: bool) -> None:
     """Every film is followed by one other, so only who has learned the order names it first."""
     data = Dataset(PlantedStore(in_circles(120, 60)), "leave-one-out")
     channel = untrained("sequence_order", **SMALL | {"positions": 128, "epochs": 20} | {
-        "negatives": negatives, "temperature": temperature,
+        "negatives": negatives, "temperature": temperature, "unseen": unseen,
     })  # fmt: skip
     channel.fit(data, "train")
     test = held_out(data)
-    users = data.users(channel.config.service, test[["user_id", "event_timestamp"]])
-    ids, _ = channel.recommend(users, 5)
+    asked = test[["user_id", "event_timestamp"]]
+    ids, _ = channel.recommend(data.users(channel.config.service, asked), 5, data.seen(asked))
     assert (ids[:, 0] == test["movie_id"]).mean() > 0.95

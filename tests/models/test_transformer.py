@@ -1,5 +1,6 @@
 """The sequence network: PyTorch's own layer as the reference, and what must not reach a position."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -89,11 +90,18 @@ def test_gaps_double_every_second_bucket() -> None:
     assert bucket(seconds).tolist() == [0, 0, 2, 4, 6, 23, 32, BUCKETS - 1]
 
 
-def test_full_softmax_is_cross_entropy_with_its_gradients() -> None:
+@pytest.mark.parametrize("some_seen", [False, True])
+def test_full_softmax_is_cross_entropy_with_its_gradients(some_seen: bool) -> None:
     torch.manual_seed(0)
     vectors, films = torch.randn(2500, 8, requires_grad=True), torch.randn(30, 8, requires_grad=True)
     target = torch.randint(30, (2500,))
-    ours, theirs = full_softmax(vectors * 2, films, target), F.cross_entropy(vectors * 2 @ films.T, target)
+    seen = torch.randint(30, (2500, 4)) if some_seen else None
+    logits = vectors * 2 @ films.T
+    if seen is not None:
+        others = F.one_hot(seen, 30).amax(dim=1).bool() & (torch.arange(30) != target[:, None])
+        assert others.any()
+        logits = logits.masked_fill(others, float("-inf"))
+    ours, theirs = full_softmax(vectors * 2, films, target, seen), F.cross_entropy(logits, target)
     assert torch.allclose(ours, theirs, rtol=1e-5)
     for mine, other in zip(
         torch.autograd.grad(3 * ours, (vectors, films)), torch.autograd.grad(3 * theirs, (vectors, films)), strict=True
