@@ -23,12 +23,20 @@ from models.config import ModelConfig
 from models.dataset import Dataset, Split, schema
 from models.ids import Ids
 
+CHECKED = ("model.safetensors", "ids.parquet")
+"""The files whose checksums config.json holds: weights and the ids that their rows stand for belong together."""
 PARTS = ("feast", "faiss-cpu", "implicit", "numpy", "scipy", "torch")
 
 
 def schema_hash(features: dict[str, str]) -> str:
     """A short hash of a service's feature names and types, in any order."""
     return hashlib.sha256(json.dumps(sorted(features.items())).encode()).hexdigest()[:16]
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Model(ABC):
@@ -80,7 +88,6 @@ class Model(ABC):
                 **self.provenance,
                 "facts": self.facts(),
             }
-            _write_json(built / "config.json", description)
             _write_json(built / "metrics.json", self.metrics)
             save_file(
                 {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors().items()},
@@ -89,6 +96,8 @@ class Model(ABC):
             rows = np.arange(len(self.films))
             pq.write_table(pa.table({"row": rows, "movie_id": self.films.values}), built / "ids.parquet")
             (built / "MODEL_CARD.md").write_text(_card(self, description), encoding="utf-8")
+            checksums = {name: checksum(built / name) for name in CHECKED}
+            _write_json(built / "config.json", description | {"checksums": checksums})
             publish_directory(built, path)
         except BaseException:
             shutil.rmtree(built, ignore_errors=True)
@@ -98,13 +107,16 @@ class Model(ABC):
     def load(cls, path: Path, store: FeatureStore) -> Self:
         """The model saved at `path`.
 
-        CineFeastError when there is none, when it is of another class, or when the service it was trained
-        on has other features in the live registry.
+        CineFeastError when there is none, when it is of another class, when a file is not the one that was saved with
+        the others, or when the service it was trained on has other features in the live registry.
         """
         try:
             description = json.loads((path / "config.json").read_text(encoding="utf-8"))
             if description["class"] != cls.__name__:
                 raise CineFeastError(f"{path} holds a {description['class']}, not a {cls.__name__}", again(path))
+            for name in CHECKED:
+                if checksum(path / name) != description["checksums"][name]:
+                    raise CineFeastError(f"{path / name} is not what was saved with config.json", again(path))
             model = cls(cls.Config.model_validate(description["config"]))
             model.films = Ids(pq.read_table(path / "ids.parquet")["movie_id"].to_numpy())
             model.metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from models.config import ModelConfig
 from models.dataset import Dataset
+from models.ids import Ids
 from models.recall.item_cf import ItemCFConfig
 from tests.models.synthetic import PlantedStore, planted
 
@@ -58,9 +59,23 @@ def test_a_missing_a_damaged_and_another_model_are_refused(
     with pytest.raises(CineFeastError, match="holds a ItemCF, not a Popularity"):
         kind.load(tmp_path / "item_cf", store)
     channels["popularity"].save(tmp_path / "popularity")
-    (tmp_path / "popularity" / "model.safetensors").write_bytes(b"cut")
+    (tmp_path / "popularity" / "metrics.json").write_bytes(b"cut")
     with pytest.raises(CineFeastError, match="is damaged"):
         kind.load(tmp_path / "popularity", store)
+
+
+@pytest.mark.parametrize("file", ["ids.parquet", "model.safetensors"])
+def test_a_file_of_another_artifact_is_refused(channels: dict[str, Any], store: Any, tmp_path: Path, file: str) -> None:
+    """Weights beside another model's ids would name the wrong films without a word."""
+    channel = channels["popularity"]
+    channel.save(tmp_path / "popularity")
+    other = type(channel)(channel.config)
+    other.restore({name: -value for name, value in channel.tensors().items()}, channel.facts(), store)
+    other.films = Ids(channel.films.values + 1)
+    other.save(tmp_path / "other")
+    (tmp_path / "popularity" / file).write_bytes((tmp_path / "other" / file).read_bytes())
+    with pytest.raises(CineFeastError, match=rf"{file} is not what was saved with config.json; next: cinefeast train$"):
+        type(channel).load(tmp_path / "popularity", store)
 
 
 def test_an_artifact_of_other_settings_is_refused_in_one_line(
