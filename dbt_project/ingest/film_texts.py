@@ -1,7 +1,6 @@
 """What there is to read about each landed film, as one text: the title, and what its TMDb document tells."""
 
 import gzip
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.json_lines import parsed
 from dbt_project.workspace import Workspace
 
 LEADS = 5
@@ -63,8 +63,8 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
         with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
             for line in stream:
                 try:
-                    told = json.loads(line)
-                except (ValueError, RecursionError):
+                    told = parsed(line)
+                except ValueError:
                     continue
                 if not isinstance(told, dict):
                     continue
@@ -72,7 +72,8 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
                 if fetched_at is not None:
                     if told.get("status") not in ("document", "tombstone"):
                         continue
-                    document = {**(told.get("document") or {}), "id": told.get("tmdb_id")}
+                    inner = told.get("document")
+                    document = {**(inner if isinstance(inner, dict) else {}), "id": told.get("tmdb_id")}
                 if (tmdb_id := whole(document.get("id"))) is not None:
                     yield tmdb_id, str(fetched_at or ""), document
 

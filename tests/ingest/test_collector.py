@@ -21,7 +21,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.collect import collect
 from dbt_project.ingest.fetch import fetch
-from dbt_project.ingest.retries import retry_after
+from dbt_project.ingest.retries import TransientError, read_json, retry_after
 from dbt_project.ingest.tmdb.collector import Collected, collect_films
 from dbt_project.workspace import Workspace
 from tests.fixtures import csv_bytes, write_zip
@@ -29,6 +29,17 @@ from tests.ingest.conftest import Ran
 from tests.ingest.test_bad_input import CINEFEAST, assert_one_line
 from tests.ingest.tmdb_stub import FAULTS, TOKEN, Stub, serving
 
+ODD = r"""[]
+{"id": "x"}
+no json
+{"id": 1e400}
+{"id": 600, "title": "\ud83d half of an emoji"}
+{"fetched_at": 3}
+{"fetched_at": "", "tmdb_id": {}, "status": []}
+{"fetched_at": "", "tmdb_id": 600, "status": "document", "etag": "\ud83d", "tries": 1}
+{"fetched_at": "", "tmdb_id": 5003, "status": "document", "etag": 7, "tries": 1e99}
+"""
+"""Lines that say nothing of any linked film."""
 FAST = 400.0
 """Requests a second where the rate is not what is tested."""
 
@@ -81,7 +92,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
 def linked(space: Workspace, stub: Stub, tmp_path: Path) -> list[int]:
     """The stub's films, and two that it does not know, as links; some bad ones and one twice beside them."""
     ids = [*stub.documents, 5001, 5002]
-    land_links(space, tmp_path, [*ids, "", "x", -7, 0, 10])
+    land_links(space, tmp_path, [*ids, "", "x", -7, 0, 10, 10**30])
     return ids
 
 
@@ -111,7 +122,7 @@ def test_documents_that_one_has_are_not_asked_for(
     space: Workspace, stub: Stub, linked: list[int], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.jsonl"
-    mine.write_text("".join(f"{json.dumps(made_up(n))}\n" for n in linked[:50]) + '[]\n{"id": "x"}\nno json\n')
+    mine.write_text("".join(f"{json.dumps(made_up(n))}\n" for n in linked[:50]) + ODD)
     collect(mine, space)
     assert counts(collect_films(space, FAST)) == {"document": 70, "tombstone": 2, "done": 50, "left": 0}
     assert not set(stub.asked) & set(linked[:50])
@@ -216,6 +227,12 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     for value, expected in (("7", 7), ("0.5", 0.5), ("-1", 1), ("inf", 1), (later, 39.5), ("soon", 1)):
         assert retry_after(httpx.Response(429, headers={"Retry-After": value})) == pytest.approx(expected, abs=1)
     assert retry_after(httpx.Response(429)) == 1
+
+
+@pytest.mark.parametrize("content", [b'{"a": NaN}', rb'{"a": "\ud83d"}', b"[" * 9999, b'"\xff"', b"{", b""])
+def test_an_answer_that_the_warehouse_could_not_read_is_no_json(content: bytes) -> None:
+    with pytest.raises(TransientError, match="not valid JSON"):
+        read_json(httpx.Response(200, content=content))
 
 
 def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: list[int]) -> None:

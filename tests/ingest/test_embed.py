@@ -67,7 +67,8 @@ def test_a_text_is_title_plot_genres_keywords_and_people(space: Workspace, tmp_p
     films = [(1, "Matrix, The (1999)", "Drama|War"), (2, "Plain (2001)", "(no genres listed)"), (3, "Odd", "War")]
     odd = {"credits": [], "genres": {"name": "x"}, "keywords": None, "overview": 7, "tagline": None}
     land(space, films, {1: {"overview": "an earlier one"}, 3: odd}, tmp_path)
-    later = gzip.compress(f'{{"id": "1"\n[]\n{json.dumps({"id": "1", **document})}\n'.encode())
+    half = r'{"id": 1, "overview": "\ud83d half of an emoji"}'
+    later = gzip.compress(f'{{"id": "1"\n[]\n{json.dumps({"id": "1", **document})}\n{half}\n'.encode())
     (space.raw_tmdb / "now.jsonl.gz").write_bytes(later)
     assert film_texts(space) == {
         1: "The Matrix\nOne line.\nTwo lines.\nDrama, War, Musik\ntime travel\n薫 山田, Zoë\n"

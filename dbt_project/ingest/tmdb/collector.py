@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from dbt_project.errors import CineFeastError
-from dbt_project.ingest.film_texts import landed, whole
+from dbt_project.ingest.film_texts import landed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import request_progress
-from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment
+from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment, stored
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
 from dbt_project.ingest.tmdb.ledger import Ledger, Noted, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
@@ -87,7 +87,7 @@ def collect_films(
 
 def linked_films(space: Workspace) -> list[int]:
     """The TMDb ids that the landed links name, ascending. The ids of a knowledge graph's films, below 0, are not."""
-    ids = {whole(tmdb_id) for (tmdb_id,) in landed(space, "links", "tmdb_id").values()}
+    ids = {stored(tmdb_id) for (tmdb_id,) in landed(space, "links", "tmdb_id").values()}
     linked = sorted(tmdb_id for tmdb_id in ids if tmdb_id is not None and tmdb_id > 0)
     if not linked:
         raise CineFeastError(

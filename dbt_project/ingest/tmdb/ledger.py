@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbt_project.errors import CineFeastError
-from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment
+from dbt_project.ingest.tmdb.answers import Answer, moment
 
 TABLES = """
     create table if not exists films (
@@ -131,7 +131,7 @@ def answers(file: Path, landed_at: str) -> Iterator[Answer]:
         with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in lines:
                 answer = Answer.of_line(line, landed_at)
-                if answer is not None and answer.status in LANDED:
+                if answer is not None:
                     yield answer
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CineFeastError(f"{file} is a damaged gzip file: {error}", f"mv {file} {file}.bad") from None
