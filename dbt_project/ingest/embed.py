@@ -12,11 +12,9 @@ from dbt_project.ingest.embeddings.embedder import Embedder
 from dbt_project.ingest.embeddings.reduction import Reduction, reduce, training_films
 from dbt_project.ingest.film_texts import film_texts
 from dbt_project.ingest.landing import raw_directory
-from dbt_project.ingest.text_vectors import land_vectors
+from dbt_project.ingest.text_vectors import DEFAULT, land_vectors
 from dbt_project.ingest.tfidf import text_vectors
 from dbt_project.workspace import Workspace
-
-MODEL = "tfidf-svd"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def embed(space: Workspace, dimensions: int) -> Embedded:
     vectors = text_vectors(list(texts.values()), dimensions)
     known = np.flatnonzero(np.abs(vectors).sum(axis=1))
     with raw_directory(space):
-        return land(space, MODEL, texts, [list(texts)[row] for row in known], vectors[known])
+        return land(space, DEFAULT, texts, [list(texts)[row] for row in known], vectors[known])
 
 
 def embed_by(
