@@ -54,6 +54,6 @@ def message(response: httpx.Response) -> str:
     """What the server says is wrong."""
     try:
         told = response.json()
-        return str(told.get("status_message") or told["error"]["message"])
+        return " ".join(str(told.get("status_message") or told["error"]["message"]).split())[:200]
     except (ValueError, KeyError, TypeError, AttributeError):
         return response.reason_phrase

@@ -71,8 +71,9 @@ def test_real_documents_with_mixed_faults(
         found = collect_films(space, 50)
     times = sorted(at for at, _ in stub.arrivals)
     busiest = stub.most_in_a_second()
-    rate = len(times) / (times[-1] - times[0])
-    print(f"\n{len(times):,} requests, {rate:.1f} a second with two restarts, {busiest} in the busiest second")
+    seconds = times[-1] - times[0]
+    print(f"\n{len(times):,} requests in {seconds:.0f} s, {len(times) / seconds:.1f} a second with two restarts, "
+          f"{busiest} in the busiest second, {stub.most_connections} connections")  # fmt: skip
     assert busiest <= 50
     assert stub.most_connections <= 50
     assert landed_documents(space) == documents
@@ -82,5 +83,6 @@ def test_real_documents_with_mixed_faults(
     with duckdb.connect(str(space.root / "warehouse" / "build" / "cinefeast.duckdb"), read_only=True) as warehouse:
         account = "select * exclude (source) from reporting.rpt_row_accounting where source = 'tmdb_documents'"
         assert warehouse.sql(account).fetchall() == [(len(linked), len(documents), 0, UNKNOWN)]
+        print(f"warehouse: {len(linked):,} read = {len(documents):,} accepted + 0 rejected + {UNKNOWN} tombstones")
         reached = "select count(distinct tmdb_id), count(*) from intermediate.int_tmdb_movies"
         assert warehouse.sql(reached).fetchall() == [(len(documents), len(documents))]

@@ -163,6 +163,15 @@ def test_a_workspace_without_films_is_one_line(cinefeast: Callable[..., Ran], sp
     assert not space.embeddings.exists()
 
 
+def test_a_damaged_document_file_is_one_line(
+    cinefeast: Callable[..., Ran], space: Workspace, data: FixtureData
+) -> None:
+    fetch("ml-latest-small", space, data.archive)
+    file = space.raw_tmdb / "made.jsonl.gz"
+    file.write_bytes(data.tmdb.read_bytes()[:-9])
+    assert_one_line(cinefeast("embed"), f"{file} is a damaged gzip file", f"next: mv {file} {file}.bad")
+
+
 def test_vectors_are_dropped_with_the_films_they_are_of(space: Workspace, data: FixtureData) -> None:
     fetch("ml-latest-small", space, data.archive)
     embed(space, 8)
