@@ -60,7 +60,9 @@ def test_every_text_gets_its_own_vector(space: Workspace, texts: dict[int, str],
     some = list(texts.values())[::11]
     faults = ["429", "500", "missing", "zero", "cut"]
     stub.faults = {text: [faults[n % 5]] for n, text in enumerate(some)}
-    embedded = embed_by(space, 64, MODEL, tell=lambda _: None)
+    told: list[tuple[str, int]] = []
+    embedded = embed_by(space, 64, MODEL, tell=lambda text: told.append((text, len(stub.requests))))
+    assert told == [("0 texts are embedded by made-up already", 0), (MODEL.estimate(list(set(texts.values()))), 0)]
     assert (embedded.model, embedded.films, embedded.vectors) == ("made-up", len(texts), len(texts))
     assert_are_the_stubs(landed(space), texts, stub)
 
@@ -68,7 +70,9 @@ def test_every_text_gets_its_own_vector(space: Workspace, texts: dict[int, str],
 def test_a_request_keeps_within_the_vendors_limits(
     space: Workspace, texts: dict[int, str], stub: EmbeddingsStub
 ) -> None:
+    stub.latency = 0.2
     embed_by(space, 64, MODEL, tell=lambda _: None)
+    assert 4 <= stub.most_at_once <= 8
     assert all(len(request) <= 7 for request in stub.requests)
     assert all(sum(map(tokens_of, request)) <= 60 for request in stub.requests)
     assert stub.asked == Counter(set(texts.values()))
@@ -167,6 +171,26 @@ def test_pca_is_fitted_on_the_training_films() -> None:
     assert (found.shape, found.dtype) == ((60, 4), np.float32)
     assert np.allclose(found @ found.T, expected @ expected.T, atol=1e-4)
     assert np.allclose(reduce(vectors, is_training, 10, "pca"), unit, atol=1e-6)
+
+
+def test_what_is_landed_is_reduced_from_what_is_kept(
+    space: Workspace, texts: dict[int, str], stub: EmbeddingsStub
+) -> None:
+    """At another length nothing is asked for again. Against the same decomposition, of the stub's own vectors."""
+    embedded = embed_by(space, 5, MODEL, tell=lambda _: None)
+    assert (embedded.model, embedded.dimensions) == ("made-up, pca", 5)
+    stub.requests.clear()
+    embed_by(space, 3, MODEL, tell=lambda _: None)
+    assert stub.requests == []
+    full = np.array([stub.vector(text) for text in texts.values()])
+    unit = full / np.linalg.norm(full, axis=1, keepdims=True)
+    is_training = np.isin(list(texts), list(training_films(space)))
+    assert 5 < is_training.sum() < len(texts)
+    mean = unit[is_training].mean(axis=0)
+    expected = (unit - mean) @ np.linalg.svd(unit[is_training] - mean)[2][:3].T
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    found = np.array(list(landed(space).values()))
+    assert np.allclose(found @ found.T, expected @ expected.T, atol=1e-4)
 
 
 def test_truncation_keeps_the_first_numbers() -> None:
