@@ -83,7 +83,7 @@ def collect(
 
     print(ingest.NOTICE)
     found = collect_films(workspace(), rate, since.date() if since else None, limit, dry_run)
-    print_collected(found, workspace().raw_tmdb, rate, dry_run)
+    print_collected(found, workspace().raw_tmdb, rate, limit, dry_run)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dbt_project.ingest.tmdb.answers import LANDED
 from dbt_project.ingest.tmdb.collector import Collected
 
 WORDS = {
@@ -13,13 +14,17 @@ WORDS = {
 }
 
 
-def print_collected(found: Collected, directory: Path, rate: float, is_dry_run: bool) -> None:
+def print_collected(found: Collected, directory: Path, rate: float, limit: int | None, is_dry_run: bool) -> None:
     """Print the account: linked = done + due, due = asked + left."""
     print(f"{found.linked:,} linked films: {found.done:,} done before, {found.due:,} due")
     if is_dry_run:
-        print(f"would take {found.due / rate / 60:,.0f} minutes or more at {rate:g} requests a second")
+        would = found.due if limit is None else min(found.due, limit)
+        print(f"would ask for {would:,}, in {would / rate / 60:,.1f} minutes or more at {rate:g} requests a second")
         return
     told = ", ".join(f"{found.answers[status]:,} {words}" for status, words in WORDS.items() if found.answers[status])
     print(f"asked for {found.asked:,}{': ' if told else ''}{told}; {found.left:,} left for the next run")
-    print(f"landed in {directory}")
-    print("next: (cd dbt_project && dbt build)")
+    if found.reason:
+        print(f"the last that was not answered: {found.reason}")
+    if any(found.answers[status] for status in LANDED):
+        print(f"landed in {directory}")
+        print("next: (cd dbt_project && dbt build)")

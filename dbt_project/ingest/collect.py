@@ -6,7 +6,6 @@ lines and rejects the bad ones with a reason.
 """
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.json_lines import parsed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import byte_progress
 from dbt_project.workspace import Workspace
@@ -85,8 +85,8 @@ def read_documents(source: Path) -> Iterator[tuple[str, bool]]:
 def is_object(line: str) -> bool:
     """Whether a line is a JSON object."""
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parsed(line), dict)
+    except ValueError:
         return False
 
 

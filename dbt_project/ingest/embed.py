@@ -9,14 +9,12 @@ import numpy as np
 
 from dbt_project.ingest.embeddings.cache import key_of, open_cache
 from dbt_project.ingest.embeddings.embedder import Embedder
-from dbt_project.ingest.embeddings.reduction import Reduction, reduce, training_films
+from dbt_project.ingest.embeddings.reduction import Reduction, check_reduction, reduce, training_films
 from dbt_project.ingest.film_texts import film_texts
 from dbt_project.ingest.landing import raw_directory
-from dbt_project.ingest.text_vectors import land_vectors
+from dbt_project.ingest.text_vectors import DEFAULT, land_vectors
 from dbt_project.ingest.tfidf import text_vectors
 from dbt_project.workspace import Workspace
-
-MODEL = "tfidf-svd"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def embed(space: Workspace, dimensions: int) -> Embedded:
     vectors = text_vectors(list(texts.values()), dimensions)
     known = np.flatnonzero(np.abs(vectors).sum(axis=1))
     with raw_directory(space):
-        return land(space, MODEL, texts, [list(texts)[row] for row in known], vectors[known])
+        return land(space, DEFAULT, texts, [list(texts)[row] for row in known], vectors[known])
 
 
 def embed_by(
@@ -53,10 +51,11 @@ def embed_by(
     """
     texts = film_texts(space)
     with raw_directory(space):
-        full = full_vectors(space, list(texts.values()), embedder, tell)
         training = training_films(space)
         is_training = np.array([movie_id in training for movie_id in texts])
-        reduced = reduce(full, is_training, dimensions, how, embedder.model)
+        check_reduction(embedder.length, dimensions, how, embedder.model, int(is_training.sum()))  # before it costs
+        full = full_vectors(space, list(texts.values()), embedder, tell)
+        reduced = reduce(full, is_training, dimensions, how)
         name = embedder.model if full.shape[1] <= dimensions else f"{embedder.model}, {how}"
         return land(space, name, texts, list(texts), reduced)
 

@@ -1,7 +1,5 @@
 """What there is to read about each landed film, as one text: the title, and what its TMDb document tells."""
 
-import gzip
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.json_lines import landed_lines, parsed
 from dbt_project.workspace import Workspace
 
 LEADS = 5
@@ -60,21 +59,21 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
     Lines that are no document are left out. A tombstone is an empty document; one from a file has the moment "".
     """
     for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
-        with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
-            for line in stream:
-                try:
-                    told = json.loads(line)
-                except (ValueError, RecursionError):
+        for line in landed_lines(file):
+            try:
+                told = parsed(line)
+            except ValueError:
+                continue
+            if not isinstance(told, dict):
+                continue
+            fetched_at, document = told.get("fetched_at"), told
+            if fetched_at is not None:
+                if told.get("status") not in ("document", "tombstone"):
                     continue
-                if not isinstance(told, dict):
-                    continue
-                fetched_at, document = told.get("fetched_at"), told
-                if fetched_at is not None:
-                    if told.get("status") not in ("document", "tombstone"):
-                        continue
-                    document = {**(told.get("document") or {}), "id": told.get("tmdb_id")}
-                if (tmdb_id := whole(document.get("id"))) is not None:
-                    yield tmdb_id, str(fetched_at or ""), document
+                inner = told.get("document")
+                document = {**(inner if isinstance(inner, dict) else {}), "id": told.get("tmdb_id")}
+            if (tmdb_id := whole(document.get("id"))) is not None:
+                yield tmdb_id, str(fetched_at or ""), document
 
 
 def told_by(document: dict[str, Any]) -> dict[str, list[str]]:

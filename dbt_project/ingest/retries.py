@@ -1,6 +1,5 @@
 """What is worth another try at an API, and when."""
 
-import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -8,6 +7,8 @@ from typing import Any
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from dbt_project.ingest.json_lines import parsed
 
 TRIES = 5
 
@@ -33,8 +34,8 @@ def retrying() -> AsyncRetrying:
 def read_json(response: httpx.Response) -> Any:
     """The JSON of an answer; what no JSON may hold (NaN) is none."""
     try:
-        return json.loads(response.content, parse_constant=lambda name: 1 / 0)
-    except (ValueError, RecursionError, ZeroDivisionError):
+        return parsed(response.content.decode(), parse_constant=lambda name: 1 / 0)
+    except (ValueError, ZeroDivisionError):
         raise TransientError("not valid JSON", response.text) from None
 
 
@@ -53,6 +54,6 @@ def message(response: httpx.Response) -> str:
     """What the server says is wrong."""
     try:
         told = response.json()
-        return str(told.get("status_message") or told["error"]["message"])
+        return " ".join(str(told.get("status_message") or told["error"]["message"]).split())[:200]
     except (ValueError, KeyError, TypeError, AttributeError):
         return response.reason_phrase

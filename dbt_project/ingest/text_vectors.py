@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 
 from dbt_project.workspace import Workspace
 
+DEFAULT = "tfidf-svd"
+"""The model that needs nothing but the texts."""
 SCHEMA = pa.schema(
     [
         ("movie_id", pa.int64()),
@@ -47,6 +49,13 @@ def land_vectors(space: Workspace, model: str, movie_ids: list[int], hashes: lis
     pq.write_table(table, aside, compression="zstd")
     aside.replace(file)
     return file
+
+
+def landed_model(space: Workspace) -> str:
+    """The model that made the landed vectors; "" where nothing was embedded."""
+    file = vectors_file(space)
+    models = pq.read_table(file, columns=["model"])["model"].unique().to_pylist() if file.exists() else []
+    return models[0] if models else ""
 
 
 def first_text_vectors(space: Workspace) -> None:

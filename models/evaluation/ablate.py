@@ -1,7 +1,8 @@
 """`cinefeast ablate`: one change at a time to a channel's frozen configuration, into docs/results.
 
 What there is to change stands in configs/ablations.toml. Each variant is fitted on `train` and judged on validation,
-then fitted on both and measured on test, with the same seeds. A variant that the result file holds is not run again.
+then fitted on both and measured on test and on its cold films alone, with the same seeds. A variant that the result
+file holds is not run again. Other text vectors than the default's have a file of their own.
 """
 
 import time
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.text_vectors import DEFAULT, landed_model
 from dbt_project.workspace import workspace
 from models.config import CONFIGS, ModelConfig
 from models.dataset import Dataset
 from models.evaluation import cases
 from models.evaluation.cases import Cases
-from models.evaluation.protocols import Protocol
+from models.evaluation.protocols import Protocol, averaged, over_draws
 from models.evaluation.record import RESULTS, made_of, provenance, read_json, write_json
 from models.evaluation.validation import Validation
 from models.registry import model_class
@@ -24,6 +26,9 @@ from models.train import check_protocol, fit_channel
 
 ABLATIONS = CONFIGS / "ablations.toml"
 AS_IS = "as configured"
+COLD = "-cold-films"
+PAIRED = ("recall@50", "recall@500")
+"""What is kept of each user on cold films: variants are compared user by user, there being few."""
 
 Said = Callable[[str], None]
 Variants = dict[str, dict[str, Any]]
@@ -62,10 +67,11 @@ def ablate(
         raise CineFeastError(f"no ablation {model} {name}: there are {', '.join(there)}", f"edit {ABLATIONS.name}")
     check_protocol(protocol)
     seeds = seeds or [0]
-    made = made_of(workspace())
+    made = made_of(workspace()) | {"texts": landed_model(workspace())}
     data = Dataset(load_store(), protocol)
     base = model_class(model).Config.read(model)
     suffix = "" if protocol == "time" else f"-{protocol}"
+    suffix += "" if made["texts"] in ("", DEFAULT) else f"-{made['texts'].split(',')[0].split('/')[-1]}"
     path = RESULTS / f"ablation-{model}-{name}-{made['name']}{suffix}.json"
     runs = held(path, data)
     command = f"cinefeast ablate {model} {name}" + ("" if protocol == "time" else f" --protocol {protocol}")
@@ -79,7 +85,7 @@ def ablate(
             runs = [
                 run for run in runs if (run["variant"], run["seed"]) != (variant, seed)
             ]  # of an older configuration
-            found = elsewhere(model, made["name"] + suffix, config, data) or {
+            found = elsewhere(model, made["name"] + suffix, config, trial) or {
                 "commit": provenance(command, [seed])["commit"],
                 **trial.run({**changes, "seed": seed}),
                 "config": config,
@@ -103,13 +109,13 @@ def held(path: Path, data: Dataset) -> list[dict[str, Any]]:
     return runs
 
 
-def elsewhere(model: str, name: str, config: dict[str, Any], data: Dataset) -> dict[str, Any] | None:
-    """The run of the same configuration in the file of another ablation: the frozen one is part of each."""
+def elsewhere(model: str, name: str, config: dict[str, Any], trial: "Trial") -> dict[str, Any] | None:
+    """The same configuration, asked the same, in the file of another ablation: the frozen one is part of each."""
     for path in RESULTS.glob(f"ablation-{model}-*-{name}.json"):
         result = read_json(path, f"rm {path}")
-        if result["data_hash"] == data.data_hash:
+        if result["data_hash"] == trial.data.data_hash:
             for run in result["runs"]:
-                if run["config"] == config:
+                if run["config"] == config and run["test"].keys() == trial.draws.keys():
                     return dict(run)
     return None
 
@@ -122,14 +128,17 @@ class Trial:
         self.model = model
         self.validation = Validation(data, [service])
         test = cases.held_out(data)
-        self.draws: dict[str, list[Cases]] = {"leave-one-out": [cases.leave_one_out(test)]}
+        self.rated = cases.rated_before(data)
+        cold = cases.of_cold_films(test, self.rated)
+        draws = {"leave-one-out": [cases.leave_one_out(test)], f"leave-one-out{COLD}": [cases.leave_one_out(cold)]}
         if data.protocol == "time":
             seeds = range(cases.DRAWS)
-            self.draws = {
+            draws = {
                 "time-streaming": [cases.streaming(test, seed) for seed in seeds],
                 "time-frozen-one": [cases.frozen_one(data, test, seed) for seed in seeds],
+                f"time-streaming{COLD}": [cases.streaming(cold, seed) for seed in seeds],
             }
-        self.rated = cases.rated_before(data)
+        self.draws: dict[str, list[Cases]] = {name: drawn for name, drawn in draws.items() if len(drawn[0].frame)}
         self.films = data.catalogue("interactions_v1", "validation").num_rows
 
     def run(self, changes: dict[str, Any]) -> dict[str, Any]:
@@ -142,8 +151,11 @@ class Trial:
         protocol = Protocol(self.data, {self.model: channel}, None, self.rated, self.films)
         test = {}
         for name, draws in self.draws.items():
-            measured = protocol.measure(draws)
-            test[name] = {"users": measured["users"], **measured["channels"][self.model],
-                          "intervals": measured["intervals"][self.model]}  # fmt: skip
+            asked = [protocol.ask(drawn)[self.model] for drawn in draws]
+            means, intervals = averaged(asked)
+            test[name] = {"users": len(draws[0].frame), **means, "intervals": intervals}
+            if name.endswith(COLD):
+                each = over_draws([answered.scores for answered in asked])
+                test[name]["each"] = {metric: each[metric][0].tolist() for metric in PAIRED}
         return {"train_seconds": fitted.metrics["train_seconds"], "fit_seconds": seconds,
                 "validation": judged, "test": test}  # fmt: skip

@@ -43,7 +43,7 @@ class Protocol:
 
     def measure(self, draws: list[Cases], rank: Rank | None = None) -> dict[str, Any]:
         """Means and intervals of every channel, of the merge and, with `rank`, of the final list."""
-        asked = [self._ask(cases, rank) for cases in draws]
+        asked = [self.ask(cases, rank) for cases in draws]
         each = {name: over_draws([answered[name].scores for answered in asked]) for name in asked[0]}
         found: dict[str, Any] = {"users": len(draws[0].frame), "draws": len(draws), "channels": {}, "intervals": {}}
         for name in each:
@@ -56,7 +56,8 @@ class Protocol:
             per_user(ids, cases.targets, self.rated), {f"coverage@{k}": coverage(ids, self.films, k) for k in SHOWN}
         )
 
-    def _ask(self, cases: Cases, rank: Rank | None) -> dict[str, "Answered"]:
+    def ask(self, cases: Cases, rank: Rank | None = None) -> dict[str, "Answered"]:
+        """One draw's scores of every channel, of the merge and, with `rank`, of the final list."""
         users = self.data.users(self.services, cases.frame)
         seen = self.data.seen(cases.frame)
         answered: dict[str, Answered] = {}

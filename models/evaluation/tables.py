@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.evaluation.metrics import mean_and_interval
 from models.evaluation.record import CHECKOUT, RESULTS
 
 COLUMNS = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@50", "recall@500")
@@ -161,9 +162,44 @@ def ablated(runs: list[Result], test: str, columns: list[str]) -> list[str]:
 
     cells = [number(mean([run["validation"]["recall@50"] for run in runs]))]
     for column in columns:
-        intervals = mean([run["test"][test]["intervals"][column] for run in runs])
-        cells.append(number(mean([run["test"][test][column] for run in runs]), list(intervals)))
+        cells.append(averaged([run["test"] for run in runs], test, column))
     return [*cells, f"{mean([run['fit_seconds'] for run in runs]):.1f}"]
+
+
+def text_vectors(place: str) -> str:
+    """docs/metadata.md: a channel with and without the vectors of films' texts, on films that few have rated."""
+    blocks = []
+    for name, result in results("ablation-*-text-*.json", "runs"):
+        by_variant: dict[str, list[Result]] = {}
+        for run in result["runs"]:
+            by_variant.setdefault(run["variant"], []).append(run["test"])
+        main, *_, cold = result["runs"][0]["test"]
+        if not cold.endswith("cold-films"):  # it has none
+            continue
+        first = by_variant["as configured"]
+        rows = {}
+        for variant, runs in by_variant.items():
+            rows[variant] = [averaged(runs, cold, "recall@50"), averaged(runs, cold, "recall@500"),
+                             "" if runs is first else ahead_by(first, runs, cold, "recall@500"),
+                             averaged(runs, main, "recall@500")]  # fmt: skip
+        columns = [f"{cold} recall@50", "recall@500", "`as configured` is ahead by", f"{main} recall@500"]
+        head = f"**{result['name']}**, `{result['model']}`, texts by {result['texts']}, {len(first)} seeds, "
+        head += f"{first[0][cold]['users']} users of cold films"
+        blocks.append(f"{head}\n\n{table('', columns, rows)}\n{origin(name, result, place)}")
+    return "\n".join(blocks)
+
+
+def averaged(runs: list[Result], test: str, metric: str) -> str:
+    """A metric over seeds, with the users' interval."""
+    intervals = np.mean([run[test]["intervals"][metric] for run in runs], axis=0)
+    return number(float(np.mean([run[test][metric] for run in runs])), list(intervals))
+
+
+def ahead_by(first: list[Result], second: list[Result], test: str, metric: str) -> str:
+    """By how much the first runs are ahead, user by user over seeds, with the interval of the paired difference."""
+    each = [np.mean([run[test]["each"][metric] for run in runs], axis=0) for runs in (first, second)]
+    by, (low, high) = mean_and_interval(each[0] - each[1], least=-1.0)
+    return f"{by:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 SECTIONS: dict[str, Callable[[str], str]] = {
@@ -171,5 +207,6 @@ SECTIONS: dict[str, Callable[[str], str]] = {
     "results": streaming,
     "peers": peers,
     "ablations": ablations,
+    "text vectors": text_vectors,
 }
 """What may stand in a page, by the name in its markers."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,15 @@ class EmbeddingsStub:
     """What it answers, and what it was asked.
 
     faults: what the next requests meet that hold a text; one that starts with `always ` stays
+    most_at_once: requests that were under way together at most
     """
 
     length: int = 8
     faults: dict[str, list[str]] = field(default_factory=dict)
     requests: list[list[str]] = field(default_factory=list)
+    latency: float = 0.0
+    at_once: int = 0
+    most_at_once: int = 0
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,7 +70,12 @@ class Handler(BaseHTTPRequestHandler):
         texts = body["input"]
         with self.stub.lock:
             self.stub.requests.append(texts)
+            self.stub.at_once += 1
+            self.stub.most_at_once = max(self.stub.most_at_once, self.stub.at_once)
             fault = self.stub.fault(texts)
+        time.sleep(self.stub.latency)
+        with self.stub.lock:
+            self.stub.at_once -= 1
         if fault and fault.isdigit():
             return self.answer(int(fault), {"error": {"message": "not now"}}, {"Retry-After": "0.1"})
         data = [{"index": n, "embedding": self.stub.vector(text)} for n, text in enumerate(texts)]

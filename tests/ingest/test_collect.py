@@ -31,10 +31,12 @@ def test_documents_are_landed_as_they_are(cinefeast: Callable[..., Ran], space: 
 
 def test_plain_file_odd_ends_and_bad_bytes(space: Workspace, tmp_path: Path) -> None:
     source = tmp_path / "mine.jsonl"
-    source.write_bytes(b'{"id": 1}\r\n\n[1]\n{"id": \xff\x01}\n  \n{"id": 2, "title": "\xe5\xa4\x9c"}')
+    half = rb'{"id": 3, "title": "\uD83d"}'  # of an emoji; DuckDB takes it for no JSON
+    source.write_bytes(b'{"id": 1}\r\n\n[1]\n{"id": \xff\x01}\n  \n' + half + b'\n{"id": 2, "title": "\xe5\xa4\x9c"}')
     collected = collect(source, space)
-    assert (collected.documents, collected.bad) == (2, 2)
-    assert landed_lines(space, "mine") == ['{"id": 1}', "[1]", '{"id": ��}', '{"id": 2, "title": "夜"}']
+    assert (collected.documents, collected.bad) == (2, 3)
+    lines = ['{"id": 1}', "[1]", '{"id": ��}', half.decode(), '{"id": 2, "title": "夜"}']
+    assert landed_lines(space, "mine") == lines
 
 
 @pytest.mark.parametrize("content", [b"", b"not json\n", gzip.compress(b""), gzip.compress(b"\n\n")])

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.collect import collect
 from dbt_project.ingest.fetch import fetch
-from dbt_project.ingest.retries import retry_after
+from dbt_project.ingest.retries import TransientError, read_json, retry_after
 from dbt_project.ingest.tmdb.collector import Collected, collect_films
 from dbt_project.workspace import Workspace
 from tests.fixtures import csv_bytes, write_zip
@@ -29,6 +30,17 @@ from tests.ingest.conftest import Ran
 from tests.ingest.test_bad_input import CINEFEAST, assert_one_line
 from tests.ingest.tmdb_stub import FAULTS, TOKEN, Stub, serving
 
+ODD = r"""[]
+{"id": "x"}
+no json
+{"id": 1e400}
+{"id": 600, "title": "\ud83d half of an emoji"}
+{"fetched_at": 3}
+{"fetched_at": "", "tmdb_id": {}, "status": []}
+{"fetched_at": "", "tmdb_id": 600, "status": "document", "etag": "\ud83d", "tries": 1}
+{"fetched_at": "", "tmdb_id": 5003, "status": "document", "etag": 7, "tries": 1e99}
+"""
+"""Lines that say nothing of any linked film."""
 FAST = 400.0
 """Requests a second where the rate is not what is tested."""
 
@@ -81,7 +93,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
 def linked(space: Workspace, stub: Stub, tmp_path: Path) -> list[int]:
     """The stub's films, and two that it does not know, as links; some bad ones and one twice beside them."""
     ids = [*stub.documents, 5001, 5002]
-    land_links(space, tmp_path, [*ids, "", "x", -7, 0, 10])
+    land_links(space, tmp_path, [*ids, "", "x", -7, 0, 10, 10**30])
     return ids
 
 
@@ -111,7 +123,7 @@ def test_documents_that_one_has_are_not_asked_for(
     space: Workspace, stub: Stub, linked: list[int], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.jsonl"
-    mine.write_text("".join(f"{json.dumps(made_up(n))}\n" for n in linked[:50]) + '[]\n{"id": "x"}\nno json\n')
+    mine.write_text("".join(f"{json.dumps(made_up(n))}\n" for n in linked[:50]) + ODD)
     collect(mine, space)
     assert counts(collect_films(space, FAST)) == {"document": 70, "tombstone": 2, "done": 50, "left": 0}
     assert not set(stub.asked) & set(linked[:50])
@@ -137,6 +149,7 @@ def test_what_stays_wrong_is_kept_and_told(cinefeast: Callable[..., Ran], stub: 
     assert "122 linked films: 0 done before, 122 due" in ran.out
     assert "asked for 122: 116 documents, 2 not in TMDB (404), 2 answered with no document" in ran.out
     assert "2 not answered (asked again next time); 0 left" in ran.out
+    assert re.search("the last that was not answered: (status 500|ReadError|RemoteProtocolError)", ran.out)
     assert "six months" in ran.out
     assert TOKEN not in ran.out
     space = Workspace(Path(os.environ["CINEFEAST_WORKSPACE"]))
@@ -165,6 +178,18 @@ def test_a_refused_key_stops_at_once(
     assert "asked for 3: 3 documents; 119 left" in cinefeast("collect", "--limit", 3).out
 
 
+@pytest.mark.parametrize("token", ["schlüssel", "two\nlines", "Bearer a-token"])
+def test_what_can_be_no_key_is_one_line(
+    cinefeast: Callable[..., Ran], stub: Stub, linked: list[int], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("TMDB_TOKEN", token)
+    ran = cinefeast("collect")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "error: TMDB_TOKEN holds a space, a line break or a letter that no key has" in ran.err
+    assert token not in ran.err
+    assert stub.arrivals == []
+
+
 def test_a_server_that_is_gone_is_one_line(
     space: Workspace, linked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +197,8 @@ def test_a_server_that_is_gone_is_one_line(
     monkeypatch.setattr("dbt_project.ingest.retries.TRIES", 1)
     with pytest.raises(CineFeastError, match="did not answer for 50 films in a row: ConnectError"):
         collect_films(space, FAST)
+    with pytest.raises(CineFeastError, match="did not answer: ConnectError"):
+        collect_films(space, FAST, limit=2)
     assert list(space.raw_tmdb.glob("*tmdb-*")) == []
 
 
@@ -218,6 +245,12 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after(httpx.Response(429)) == 1
 
 
+@pytest.mark.parametrize("content", [b'{"a": NaN}', rb'{"a": "\ud83d"}', b"[" * 9999, b'"\xff"', b"{", b""])
+def test_an_answer_that_the_warehouse_could_not_read_is_no_json(content: bytes) -> None:
+    with pytest.raises(TransientError, match="not valid JSON"):
+        read_json(httpx.Response(200, content=content))
+
+
 def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: list[int]) -> None:
     """Three times kill -9, one part finished by hand: all is landed, and only what was under way is asked twice."""
     stub.latency = 0.1
@@ -247,6 +280,7 @@ def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: l
 
 def test_limit_and_dry_run(cinefeast: Callable[..., Ran], stub: Stub, linked: list[int]) -> None:
     assert "122 linked films: 0 done before, 122 due" in cinefeast("collect", "--dry-run").out
+    assert "would ask for 60, in 1.0 minutes" in cinefeast("collect", "--dry-run", "--limit", 60, "--rate", 1).out
     assert stub.arrivals == []
     assert "asked for 7: 7 documents; 115 left" in cinefeast("collect", "--limit", 7).out
     assert "122 linked films: 7 done before, 115 due" in cinefeast("collect", "--dry-run").out
@@ -272,6 +306,9 @@ def test_since_asks_for_what_changed_by_its_etag(space: Workspace, stub: Stub, l
     days = [(date.fromisoformat(q["start_date"]), date.fromisoformat(q["end_date"])) for q in stub.lists]
     assert all((last - first).days < 14 for first, last in days)
     assert counts(collect_films(space, FAST, since)) == {"unchanged": 4, "document": 2, "done": 116, "left": 0}
+    stub.lists.clear()
+    collect_films(space, FAST, date(1890, 1, 1))  # what is older than six months is due without a list
+    assert date.fromisoformat(stub.lists[0]["start_date"]) == today - timedelta(days=180)
     with pytest.raises(CineFeastError, match="lies in the future"):
         collect_films(space, FAST, today + timedelta(days=2))
 

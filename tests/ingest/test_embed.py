@@ -67,7 +67,8 @@ def test_a_text_is_title_plot_genres_keywords_and_people(space: Workspace, tmp_p
     films = [(1, "Matrix, The (1999)", "Drama|War"), (2, "Plain (2001)", "(no genres listed)"), (3, "Odd", "War")]
     odd = {"credits": [], "genres": {"name": "x"}, "keywords": None, "overview": 7, "tagline": None}
     land(space, films, {1: {"overview": "an earlier one"}, 3: odd}, tmp_path)
-    later = gzip.compress(f'{{"id": "1"\n[]\n{json.dumps({"id": "1", **document})}\n'.encode())
+    half = r'{"id": 1, "overview": "\ud83d half of an emoji"}'
+    later = gzip.compress(f'{{"id": "1"\n[]\n{json.dumps({"id": "1", **document})}\n{half}\n'.encode())
     (space.raw_tmdb / "now.jsonl.gz").write_bytes(later)
     assert film_texts(space) == {
         1: "The Matrix\nOne line.\nTwo lines.\nDrama, War, Musik\ntime travel\n薫 山田, Zoë\n"
@@ -160,6 +161,15 @@ def test_a_film_that_shares_no_word_has_no_vector(space: Workspace, tmp_path: Pa
 def test_a_workspace_without_films_is_one_line(cinefeast: Callable[..., Ran], space: Workspace) -> None:
     assert_one_line(cinefeast("embed"), space.raw_movielens, "no landed films", "next: cinefeast fetch ml-100k")
     assert not space.embeddings.exists()
+
+
+def test_a_damaged_document_file_is_one_line(
+    cinefeast: Callable[..., Ran], space: Workspace, data: FixtureData
+) -> None:
+    fetch("ml-latest-small", space, data.archive)
+    file = space.raw_tmdb / "made.jsonl.gz"
+    file.write_bytes(data.tmdb.read_bytes()[:-9])
+    assert_one_line(cinefeast("embed"), f"{file} is a damaged gzip file", f"next: mv {file} {file}.bad")
 
 
 def test_vectors_are_dropped_with_the_films_they_are_of(space: Workspace, data: FixtureData) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.embed import embed_by
 from dbt_project.ingest.embeddings.api import ApiEmbedder, tokens_of
-from dbt_project.ingest.embeddings.reduction import reduce, training_films
+from dbt_project.ingest.embeddings.reduction import check_reduction, reduce, training_films
 from dbt_project.ingest.embeddings.sentences import SentenceEmbedder
 from dbt_project.ingest.fetch import fetch
 from dbt_project.ingest.film_texts import film_texts
@@ -21,6 +22,7 @@ from dbt_project.workspace import Workspace
 from tests.fixtures import FixtureData
 from tests.ingest.conftest import Ran
 from tests.ingest.embeddings_stub import KEY, EmbeddingsStub, serving_embeddings
+from tests.ingest.test_bad_input import assert_one_line
 from tests.ingest.test_embed import COURT, LOVE, SPACE, land, nearest
 
 MODEL = ApiEmbedder("made-up", length=8, batch_texts=7, batch_tokens=60)
@@ -59,7 +61,12 @@ def test_every_text_gets_its_own_vector(space: Workspace, texts: dict[int, str],
     some = list(texts.values())[::11]
     faults = ["429", "500", "missing", "zero", "cut"]
     stub.faults = {text: [faults[n % 5]] for n, text in enumerate(some)}
-    embedded = embed_by(space, 64, MODEL, tell=lambda _: None)
+    told: list[tuple[str, int]] = []
+    embedded = embed_by(space, 64, MODEL, tell=lambda text: told.append((text, len(stub.requests))))
+    assert told == [
+        ("0 texts are embedded by made-up already", 0),
+        (MODEL.estimate(list(dict.fromkeys(texts.values()))), 0),
+    ]
     assert (embedded.model, embedded.films, embedded.vectors) == ("made-up", len(texts), len(texts))
     assert_are_the_stubs(landed(space), texts, stub)
 
@@ -67,12 +74,16 @@ def test_every_text_gets_its_own_vector(space: Workspace, texts: dict[int, str],
 def test_a_request_keeps_within_the_vendors_limits(
     space: Workspace, texts: dict[int, str], stub: EmbeddingsStub
 ) -> None:
+    stub.latency = 0.2
     embed_by(space, 64, MODEL, tell=lambda _: None)
-    assert all(len(request) <= 7 for request in stub.requests)
+    assert 4 <= stub.most_at_once <= 8
     assert all(sum(map(tokens_of, request)) <= 60 for request in stub.requests)
     assert stub.asked == Counter(set(texts.values()))
-    sizes = [len(request) for request in stub.requests]
-    assert max(sizes) > 1
+    assert max(len(request) for request in stub.requests) > 3
+    stub.requests.clear()
+    embed_by(space, 64, replace(MODEL, model="another", batch_texts=3), tell=lambda _: None)
+    assert max(len(request) for request in stub.requests) == 3
+    assert stub.asked == Counter(set(texts.values()))
     long = "夜 " * 400
     assert MODEL.batches(["a", long, "b", "c"]) == [[0], [1], [2, 3]]
 
@@ -121,6 +132,16 @@ def test_only_a_new_text_is_asked_for(space: Workspace, stub: EmbeddingsStub, tm
     assert len(stub.requests[-1]) == 3
 
 
+def test_a_server_that_is_gone_is_not_asked_for_long(
+    space: Workspace, texts: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDDINGS_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setattr("dbt_project.ingest.retries.TRIES", 1)
+    assert len(MODEL.batches(list(texts.values()))) > 16
+    with pytest.raises(CineFeastError, match="failed 16 times in a row: ConnectError"):
+        embed_by(space, 64, MODEL, tell=lambda _: None)
+
+
 def test_mistakes_are_one_line(
     cinefeast: Callable[..., Ran],
     space: Workspace,
@@ -134,6 +155,8 @@ def test_mistakes_are_one_line(
     assert "refuses a request with 400: not now; next: give --model" in cinefeast(*API).err
     monkeypatch.setenv("EMBEDDINGS_API_KEY", "wrong")
     assert "answers 401: Incorrect API key; next: export EMBEDDINGS_URL" in cinefeast(*API).err
+    monkeypatch.setenv("EMBEDDINGS_API_KEY", "schlüssel")
+    assert "EMBEDDINGS_API_KEY holds a space, a line break or a letter that no key has" in cinefeast(*API).err
     monkeypatch.delenv("EMBEDDINGS_URL")
     assert "EMBEDDINGS_URL is not set" in cinefeast(*API).err
     (space.embeddings / "vectors.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 90)
@@ -150,21 +173,51 @@ def test_pca_is_fitted_on_the_training_films() -> None:
     axes = np.linalg.svd(unit[:40] - mean)[2][:4]
     expected = (unit - mean) @ axes.T
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    found = reduce(vectors, is_training, 4, "pca", "any")
+    found = reduce(vectors, is_training, 4, "pca")
     assert (found.shape, found.dtype) == ((60, 4), np.float32)
     assert np.allclose(found @ found.T, expected @ expected.T, atol=1e-4)
-    assert np.allclose(reduce(vectors, is_training, 10, "pca", "any"), unit, atol=1e-6)
-    with pytest.raises(CineFeastError, match="3 training films cannot give 4 dimensions; next: --dimensions 3"):
-        reduce(vectors, np.arange(60) < 3, 4, "pca", "any")
+    assert np.allclose(reduce(vectors, is_training, 10, "pca"), unit, atol=1e-6)
 
 
-def test_only_matryoshka_models_are_truncated() -> None:
+def test_what_is_landed_is_reduced_from_what_is_kept(
+    space: Workspace, texts: dict[int, str], stub: EmbeddingsStub
+) -> None:
+    """At another length nothing is asked for again. Against the same decomposition, of the stub's own vectors."""
+    embedded = embed_by(space, 5, MODEL, tell=lambda _: None)
+    assert (embedded.model, embedded.dimensions) == ("made-up, pca", 5)
+    stub.requests.clear()
+    embed_by(space, 3, MODEL, tell=lambda _: None)
+    assert stub.requests == []
+    full = np.array([stub.vector(text) for text in texts.values()])
+    unit = full / np.linalg.norm(full, axis=1, keepdims=True)
+    is_training = np.isin(list(texts), list(training_films(space)))
+    assert 5 < is_training.sum() < len(texts)
+    mean = unit[is_training].mean(axis=0)
+    expected = (unit - mean) @ np.linalg.svd(unit[is_training] - mean)[2][:3].T
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    found = np.array(list(landed(space).values()))
+    assert np.allclose(found @ found.T, expected @ expected.T, atol=1e-4)
+
+
+def test_truncation_keeps_the_first_numbers() -> None:
     vectors = np.random.default_rng(0).normal(size=(5, 10)).astype(np.float32)
-    found = reduce(vectors, np.ones(5, bool), 4, "truncate", "text-embedding-3-small")
     first = vectors[:, :4]
+    found = reduce(vectors, np.ones(5, bool), 4, "truncate")
     assert np.allclose(found, first / np.linalg.norm(first, axis=1, keepdims=True), atol=1e-6)
-    with pytest.raises(CineFeastError, match="give --reduce pca"):
-        reduce(vectors, np.ones(5, bool), 4, "truncate", "BAAI/bge-m3")
+    check_reduction(1536, 4, "truncate", "text-embedding-3-small", 0)
+
+
+def test_a_reduction_that_cannot_be_is_told_before_it_costs(
+    cinefeast: Callable[..., Ran], texts: dict[int, str], stub: EmbeddingsStub
+) -> None:
+    ran = cinefeast(*API, "--dimensions", 4, "--reduce", "truncate")
+    assert_one_line(ran, "a vector of made-up mean nothing alone; next: give --reduce pca")
+    for training, following in ((3, "give --dimensions 3"), (0, "cinefeast fetch ml-100k")):
+        with pytest.raises(
+            CineFeastError, match=f"{training} training films cannot give 4 dimensions; next: {following}"
+        ):
+            check_reduction(8, 4, "pca", "any", training)
+    assert stub.requests == []
 
 
 def test_training_films_are_those_of_the_first_ratings(space: Workspace, data: FixtureData) -> None:

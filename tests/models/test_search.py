@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.text_vectors import land_vectors
+from dbt_project.workspace import Workspace
 from models.config import CONFIGS
 from models.dataset import Dataset
 from models.evaluation import ablate, cases, search
@@ -160,6 +162,9 @@ def test_an_ablation_runs_what_its_file_lacks(
     for run in first["runs"]:
         assert {"hit_rate@10", "recall@500", "novelty@10"} <= set(run["test"]["time-streaming"])
         assert run["validation"]["recall@50"] > 0.5
+        cold = run["test"]["time-streaming-cold-films"]
+        assert len(cold["each"]["recall@50"]) == cold["users"]
+        assert np.mean(cold["each"]["recall@50"]) == pytest.approx(cold["recall@50"], abs=1e-5)
     assert first["command"] == "cinefeast ablate item_cf recency"
     known["item_cf"]["recency"]["recency"] = [1.25, 3.25]
     _, second = ablate.ablate("item_cf", "recency")
@@ -171,8 +176,19 @@ def test_an_ablation_runs_what_its_file_lacks(
     other = ablate.ablate("item_cf", "other")[1]["runs"]
     assert len(fits) == 6
     assert other == [second["runs"][0], {**second["runs"][2], "variant": "far"}]
-    del known["item_cf"]["other"]
-    path.write_text(path.read_text().replace(first["data_hash"], "other"))
+    for run in (content := json.loads(path.read_text()))["runs"]:
+        del run["test"]["time-streaming-cold-films"]  # as runs had it before cold films were measured
+    path.write_text(json.dumps(content))
+    known["item_cf"]["third"] = {"about": "the same"}
+    next(path.parent.glob("*other*")).unlink()
+    assert "time-streaming-cold-films" in ablate.ablate("item_cf", "third")[1]["runs"][0]["test"]
+    assert len(fits) == 7
+    del known["item_cf"]["other"], known["item_cf"]["third"]
+    land_vectors(Workspace(planted_workspace), "of/a-model, pca", [1], [""], np.ones((1, 2), np.float32))
+    mine, third = ablate.ablate("item_cf", "recency")
+    assert (mine.name, third["texts"]) == ("ablation-item_cf-recency-planted-a-model.json", "of/a-model, pca")
+    assert (len(third["runs"]), len(fits)) == (3, 10)
+    mine.write_text(mine.read_text().replace(first["data_hash"], "other"))
     with pytest.raises(CineFeastError, match="of other ratings"):
         ablate.ablate("item_cf", "recency")
     with pytest.raises(CineFeastError, match="there are item_cf recency"):

@@ -44,17 +44,35 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return {"variant": variant, "seed": seed, "validation": {"recall@50": recall}, "fit_seconds": 2.0,
                 "test": {"time-streaming": test}}  # fmt: skip
 
+    def cold_run(variant: str, seed: int, each: list[float]) -> dict[str, Any]:
+        cold = {"users": 3, "each": {"recall@500": each}, "recall@50": 0.1, "recall@500": sum(each) / 3,
+                "intervals": {"recall@50": [0.0, 0.2], "recall@500": [0.0, 0.5]}}  # fmt: skip
+        return {**run(variant, seed, 0.3), "test": {"time-streaming": test, "time-streaming-cold-films": cold}}
+
     runs = [run("as configured", 0, 0.2), run("as configured", 1, 0.4), run("x = 2", 0, 0.1)]
     files = {
         "toy": {**about, "protocols": {"time-streaming": found}},
         "peers-toy": {**about, "protocol": "time-streaming", "users": 4, "ours": {"m": {"fit_seconds": 7, **values}},
                       "peers": {"p": {"fit_seconds": 1.25, **values}}, "intervals": spread},
+        "ablation-m-text-toy": {**about, "model": "m", "ablation": "text", "about": "why", "texts": "t-model", "runs": [
+            cold_run("as configured", 0, [0.5, 1.0, 0.25]), cold_run("as configured", 1, [0.5, 1.0, 0.75]),
+            cold_run("no text", 0, [0.5, 0.0, 0.5]), cold_run("no text", 1, [0.5, 0.5, 0.0]),
+        ]},
         "ablation-m-x-toy": {**about, "model": "m", "ablation": "x", "about": "why x", "runs": runs},
     }  # fmt: skip
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     return tmp_path
+
+
+def test_text_vectors_by_hand(written: Path) -> None:
+    """Users gain 0, 0.75 and 0.25 over both seeds: 1/3 on average, and 1.96 * 0.3819 / sqrt(3) either way."""
+    text = tables.filled("<!-- text vectors -->\n<!-- /text vectors -->\n", "")
+    assert "**toy**, `m`, texts by t-model, 2 seeds, 3 users of cold films\n" in text
+    assert "| no text | 0.100 ±0.100 | 0.333 ±0.250 | +0.333 (-0.099 to +0.765) | 0.500 ±0.100 |\n" in text
+    assert "| as configured | 0.100 ±0.100 | 0.667 ±0.250 |  | 0.500 ±0.100 |\n" in text
+    assert text.count("**toy**") == 1  # of m x no cold film was asked for
 
 
 def test_tables_by_hand(written: Path) -> None:

@@ -15,12 +15,15 @@ import numpy as np
 
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.embeddings.embedder import Keep
+from dbt_project.ingest.keys import api_key
 from dbt_project.ingest.progress import request_progress
 from dbt_project.ingest.retries import TransientError, message, read_json, retry_after, retrying
 
 AT_ONCE = 8
+FAILED_IN_A_ROW = 16
 BYTES_A_TOKEN = 3
 """Bytes of UTF-8: English has about five to a token, Chinese and Japanese three. Fewer is the safe side."""
+AGAIN = "run the same command again: what came is kept, and only the rest is asked for"
 SET = "export EMBEDDINGS_URL=https://.../v1 EMBEDDINGS_API_KEY=..., then cinefeast embed --backend api"
 
 
@@ -58,27 +61,32 @@ class ApiEmbedder:
         return batches
 
     def embed(self, texts: Sequence[str], keep: Keep) -> None:
-        """Ask for all. CineFeastError on a refused key or request, and at the end if some batches failed."""
-        url, key = os.environ.get("EMBEDDINGS_URL"), os.environ.get("EMBEDDINGS_API_KEY")
+        """Ask for all. CineFeastError on a refused key or request, and where batches failed."""
+        url = os.environ.get("EMBEDDINGS_URL")
         if not url:
             raise CineFeastError("EMBEDDINGS_URL is not set", SET)
+        key = api_key("EMBEDDINGS_API_KEY")
         asyncio.run(self._embed(texts, keep, url, {"Authorization": f"Bearer {key}"} if key else {}))
 
     async def _embed(self, texts: Sequence[str], keep: Keep, url: str, headers: dict[str, str]) -> None:
         batches = self.batches(texts)
         queue = iter(batches)
         failed: list[str] = []
-        done = 0
+        done = failed_in_a_row = 0
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
             with request_progress(self.model, len(batches)) as on_progress:
 
                 async def worker() -> None:
-                    nonlocal done
+                    nonlocal done, failed_in_a_row
                     for positions in queue:
                         try:
                             keep(positions, await self._batch(client, [texts[position] for position in positions]))
+                            failed_in_a_row = 0
                         except TransientError as error:
                             failed.append(str(error))
+                            failed_in_a_row += 1
+                        if failed_in_a_row >= FAILED_IN_A_ROW:
+                            raise CineFeastError(f"{url} failed {FAILED_IN_A_ROW} times in a row: {failed[-1]}", AGAIN)
                         done += 1
                         on_progress(done)
 
@@ -90,8 +98,7 @@ class ApiEmbedder:
                     raise group.exceptions[0] from None
         if failed:
             raise CineFeastError(
-                f"{len(failed):,} of {len(batches):,} requests failed, the last one: {failed[-1]}",
-                "run the same command again: what came is kept, and only the rest is asked for",
+                f"{len(failed):,} of {len(batches):,} requests failed, the last one: {failed[-1]}", AGAIN
             )
 
     async def _batch(self, client: httpx.AsyncClient, texts: list[str]) -> np.ndarray:

@@ -15,25 +15,28 @@ MATRYOSHKA = ("text-embedding-3", "nomic-embed-text-v1.5", "mxbai-embed-large", 
 """Parts of the names of models whose vectors may be cut short, being trained for it (Kusupati et al., 2022)."""
 
 
-def reduce(vectors: np.ndarray, is_training: np.ndarray, dimensions: int, how: Reduction, model: str) -> np.ndarray:
+def reduce(vectors: np.ndarray, is_training: np.ndarray, dimensions: int, how: Reduction) -> np.ndarray:
     """Vectors (n, dimensions) float32 of length 1 from (n, length); shorter ones keep their width.
 
-    is_training: (n,) the films that PCA is fitted on. CineFeastError where these are fewer than `dimensions`, and for
-    truncation of a model that was not trained for it.
+    is_training: (n,) the films that PCA is fitted on. See `check_reduction` for what is not possible.
     """
     if vectors.shape[1] <= dimensions:
         return np.asarray(normalize(vectors), np.float32)
     if how == "truncate":
-        if not any(name in model.lower() for name in MATRYOSHKA):
-            raise CineFeastError(f"the first numbers of a vector of {model} mean nothing alone", "give --reduce pca")
         return np.asarray(normalize(vectors[:, :dimensions]), np.float32)
-    training = normalize(vectors[is_training])
-    if len(training) < dimensions:
-        raise CineFeastError(
-            f"{len(training):,} training films cannot give {dimensions} dimensions", f"--dimensions {len(training)}"
-        )
-    pca = PCA(dimensions, svd_solver="covariance_eigh").fit(training)
+    pca = PCA(dimensions, svd_solver="covariance_eigh").fit(normalize(vectors[is_training]))
     return np.asarray(normalize(pca.transform(normalize(vectors))), np.float32)
+
+
+def check_reduction(length: int, dimensions: int, how: Reduction, model: str, training: int) -> None:
+    """CineFeastError for PCA on fewer training films than dimensions, and for cutting what no model was trained for."""
+    if length <= dimensions:
+        return
+    if how == "truncate" and not any(name in model.lower() for name in MATRYOSHKA):
+        raise CineFeastError(f"the first numbers of a vector of {model} mean nothing alone", "give --reduce pca")
+    if how == "pca" and training < dimensions:
+        films = f"{training:,} training films cannot give {dimensions} dimensions"
+        raise CineFeastError(films, f"give --dimensions {training}" if training > 1 else "cinefeast fetch ml-100k")
 
 
 def training_films(space: Workspace) -> set[int]:

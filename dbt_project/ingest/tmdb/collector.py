@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from dbt_project.errors import CineFeastError
-from dbt_project.ingest.film_texts import landed, whole
+from dbt_project.ingest.film_texts import landed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import request_progress
-from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment
+from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment, stored
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
 from dbt_project.ingest.tmdb.ledger import Ledger, Noted, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
@@ -23,6 +23,7 @@ KEPT_DAYS = 180
 RATE = 30.0
 """Requests a second. TMDb allows about 50 an address (https://developer.themoviedb.org/docs/rate-limiting)."""
 FAILED_IN_A_ROW = 50
+LATER = "look at the network or try again later; cinefeast collect goes on where it was"
 
 
 @dataclass
@@ -30,11 +31,13 @@ class Collected:
     """What became of every film that a link names: linked = done + due, and due = asked + left.
 
     answers: how many films were answered with each status; their sum is `asked`
+    reason: why the last film that failed did
     """
 
     linked: int
     due: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    reason: str | None = None
 
     @property
     def done(self) -> int:
@@ -62,6 +65,8 @@ def collect_films(
 ) -> Collected:
     """Ask TMDb for what is missing, failed or expired, and with `since` for what changed from that day on.
 
+    Changes of more than KEPT_DAYS ago need no list: what was fetched before them has expired.
+
     rate: requests a second at most; limit: films at most; is_dry_run: count only (with `since`, the change list is
     read); timeout: seconds to wait for an answer
     Raises CineFeastError where no links are landed, on a refused key, and when nothing is answered any more. What was
@@ -87,7 +92,7 @@ def collect_films(
 
 def linked_films(space: Workspace) -> list[int]:
     """The TMDb ids that the landed links name, ascending. The ids of a knowledge graph's films, below 0, are not."""
-    ids = {whole(tmdb_id) for (tmdb_id,) in landed(space, "links", "tmdb_id").values()}
+    ids = {stored(tmdb_id) for (tmdb_id,) in landed(space, "links", "tmdb_id").values()}
     linked = sorted(tmdb_id for tmdb_id in ids if tmdb_id is not None and tmdb_id > 0)
     if not linked:
         raise CineFeastError(
@@ -124,11 +129,14 @@ class Run:
             changed: set[int] = set()
             began_at = moment()
             if self.since is not None:
-                changed = await tmdb.changed(self.since, datetime.now(UTC).date())
+                today = datetime.now(UTC).date()
+                changed = await tmdb.changed(max(self.since, today - timedelta(days=KEPT_DAYS)), today)
                 began_at = began_at if self.is_dry_run else self.ledger.begin_refresh(str(self.since))
             work = self.plan(changed, began_at)
             if not self.is_dry_run:
                 await self.work_off(work, tmdb)
+        if 0 < self.collected.asked == self.collected.answers["failed"]:
+            raise CineFeastError(f"TMDB did not answer: {self.collected.reason}", LATER)
         if self.since is not None and self.collected.left == self.collected.answers["failed"] == 0:
             self.ledger.end_refresh(str(self.since))
 
@@ -167,12 +175,11 @@ class Run:
             self.parts.append(answer)
         self.ledger.note(answer)
         self.collected.answers[answer.status] += 1
+        if answer.status == "failed":
+            self.collected.reason = answer.reason
         self.failed_in_a_row = self.failed_in_a_row + 1 if answer.status == "failed" else 0
         if self.failed_in_a_row >= FAILED_IN_A_ROW:
-            raise CineFeastError(
-                f"TMDB did not answer for {FAILED_IN_A_ROW} films in a row: {answer.reason}",
-                "look at the network or try again later; cinefeast collect goes on where it was",
-            )
+            raise CineFeastError(f"TMDB did not answer for {FAILED_IN_A_ROW} films in a row: {answer.reason}", LATER)
         if self.parts.is_full and (closed := self.parts.close()):
             # compressing takes a second, in which the other requests go on
             self.ledger.mark_read(await asyncio.to_thread(finish, closed))

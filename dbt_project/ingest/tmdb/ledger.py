@@ -5,9 +5,7 @@ read yet (of a run that was killed, of `collect --from`, or all of them where th
 opened.
 """
 
-import gzip
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbt_project.errors import CineFeastError
-from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment
+from dbt_project.ingest.json_lines import landed_lines
+from dbt_project.ingest.tmdb.answers import Answer, moment
 
 TABLES = """
     create table if not exists films (
@@ -127,11 +126,5 @@ def signature(file: Path) -> tuple[str, int, int]:
 
 def answers(file: Path, landed_at: str) -> Iterator[Answer]:
     """The answers of a landed file; lines that name no film are left to dbt, which rejects them."""
-    try:
-        with gzip.open(file, "rt", encoding="utf-8", errors="replace", newline="\n") as lines:
-            for line in lines:
-                answer = Answer.of_line(line, landed_at)
-                if answer is not None and answer.status in LANDED:
-                    yield answer
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise CineFeastError(f"{file} is a damaged gzip file: {error}", f"mv {file} {file}.bad") from None
+    told = (Answer.of_line(line, landed_at) for line in landed_lines(file))
+    return (answer for answer in told if answer is not None)
