@@ -1,6 +1,7 @@
 """What is worth another try at an API, and when."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from dbt_project.errors import CineFeastError
 from dbt_project.ingest.json_lines import parsed
 
 TRIES = 5
+LONGEST = 300
+"""Seconds that a run waits when it is told to."""
 
 
 class TransientError(Exception):
@@ -40,14 +44,23 @@ def read_json(response: httpx.Response) -> Any:
 
 
 def retry_after(response: httpx.Response) -> float:
-    """Seconds that a 429 asks to wait, given as seconds or as a date; 1 where it does not say."""
+    """Seconds that a 429 asks to wait, given as seconds or as a date; 1 where it does not say.
+
+    CineFeastError where that is longer than LONGEST: the run should end, and not look as if it hung.
+    """
     value = response.headers.get("retry-after", "")
+    wait = 1.0
     if re.fullmatch(r"\d+(\.\d+)?", value):
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 1.0
+        wait = float(value)
+    else:
+        with suppress(ValueError, TypeError):
+            wait = max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    if wait > LONGEST:
+        raise CineFeastError(
+            f"{response.url.host} asks to wait for {wait:,.0f} seconds",
+            "run the same command again then: it goes on where it was",
+        )
+    return wait
 
 
 def message(response: httpx.Response) -> str:

@@ -245,6 +245,15 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after(httpx.Response(429)) == 1
 
 
+def test_a_run_that_is_told_to_wait_for_long_ends(cinefeast: Callable[..., Ran], stub: Stub, linked: list[int]) -> None:
+    stub.retry_after = "3600"
+    stub.faults = {linked[9]: ["429"]}
+    ran = cinefeast("collect", "--limit", 30)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "error: 127.0.0.1 asks to wait for 3,600 seconds; next: run the same command again" in ran.err
+    assert "left for the next run" in cinefeast("collect", "--limit", 30).out
+
+
 @pytest.mark.parametrize("content", [b'{"a": NaN}', rb'{"a": "\ud83d"}', b"[" * 9999, b'"\xff"', b"{", b""])
 def test_an_answer_that_the_warehouse_could_not_read_is_no_json(content: bytes) -> None:
     with pytest.raises(TransientError, match="not valid JSON"):
