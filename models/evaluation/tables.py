@@ -183,8 +183,8 @@ def text_vectors(place: str) -> str:
                              "" if runs is first else ahead_by(first, runs, cold, "recall@500"),
                              averaged(runs, main, "recall@500")]  # fmt: skip
         columns = [f"{cold} recall@50", "recall@500", "`as configured` is ahead by", f"{main} recall@500"]
-        head = f"**{result['name']}**, `{result['model']}`, texts by {result['texts']}, {len(first)} seeds, "
-        head += f"{first[0][cold]['users']} users of cold films"
+        head = f"**{result['name']}**, `{result['model']}`, texts by {result['texts']}, "
+        head += f"{len(first)} seed{'s' * (len(first) > 1)}, {first[0][cold]['users']} users of cold films"
         blocks.append(f"{head}\n\n{table('', columns, rows)}\n{origin(name, result, place)}")
     return "\n".join(blocks)
 
