@@ -14,7 +14,10 @@ interactions_v1 = FeatureService(
     owner="cinefeast",
 )
 catalogue_v1 = FeatureService(
-    name="catalogue_v1", features=ITEMS, description="Every film as it stands at one moment.", owner="cinefeast"
+    name="catalogue_v1",
+    features=[*ITEMS, views.movie_people, views.movie_origin, views.movie_text],
+    description="Every film as it stands at one moment.",
+    owner="cinefeast",
 )
 seen_v1 = FeatureService(
     name="seen_v1",
@@ -76,9 +79,20 @@ recall_graph_v1 = FeatureService(
     description="Who rated what, and who made it: the edges of a graph of users, films and people.",
     owner="cinefeast",
 )
-rank_dcn_v1 = FeatureService(
-    name="rank_dcn_v1",
-    features=[*USERS, *ITEMS, on_demand.user_movie_cross],
-    description="User, film and crossed features.",
+rank_unified_v1 = FeatureService(
+    name="rank_unified_v1",
+    features=[
+        views.user_state,
+        views.user_profile,
+        views.user_history,
+        *ITEMS,
+        views.movie_people,
+        views.movie_origin,
+        views.movie_text,
+        on_demand.user_movie_cross,
+        on_demand.user_movie_taste,
+        on_demand.request_context,
+    ],
+    description="User, film and crossed features, the moment, and what recall says: every ranker reads these.",
     owner="cinefeast",
 )

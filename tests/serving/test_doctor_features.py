@@ -52,13 +52,18 @@ def features(found: Diagnosis, name: str) -> list[FeatureCheck]:
 
 
 def test_every_feature_of_every_service_is_there(broken: Workspace) -> None:
+    """But for those that are made of values of the request: nothing of these is stored."""
     from feature_repo.store import load_store
 
     found = examine(broken)
+    store = load_store()
+    of_request = {view.name for view in store.list_on_demand_feature_views() if view.source_request_sources}
+    assert of_request == {"user_movie_taste", "request_context"}
     asked = {
         (service.name, feature.name)
-        for service in load_store().list_feature_services()
+        for service in store.list_feature_services()
         for view in service.feature_view_projections
+        if view.name not in of_request
         for feature in view.features
     }
     assert {(row.service, row.feature) for row in found.features} == asked
@@ -189,8 +194,8 @@ def test_models(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert reports_check(space).detail.startswith("stale")
     (space.artifacts / "two_tower" / "model.safetensors").unlink()
     assert "two_tower is damaged" in check().detail
-    shutil.rmtree((space.artifacts / "dcn").resolve())
-    assert "no model dcn" in check().detail
+    shutil.rmtree((space.artifacts / "unified").resolve())
+    assert "no model unified" in check().detail
     (space.reports / "metrics.json").write_text("{")
     assert reports_check(space).status == "wrong"
     shutil.rmtree(space.artifacts)
