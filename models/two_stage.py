@@ -89,6 +89,13 @@ class TwoStage:
             scores[user, place] = self.ranker.score(users, films.take(pa.array(named)), user, film, recall)
         return scores
 
+    def scored(self, users: pa.Table, catalogue: pa.Table, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+        """Each candidate's row in `catalogue` (n, c), -1 for none, and the ranker's scores (n, c)."""
+        user, place, film = candidate_rows(found, Ids(integers(catalogue, "movie_id")))
+        rows = np.full(found.ids.shape, -1, np.int64)
+        rows[user, place] = film
+        return rows, self.order(users, catalogue, found, rows)
+
     def recommend(
         self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT
     ) -> list[list[Recommendation]]:
@@ -98,11 +105,7 @@ class TwoStage:
         features, both from history or online alike; films that the catalogue lacks are not recommended.
         """
         found = self.recall(users, exclude, candidates)
-        known = Ids(integers(catalogue, "movie_id"))
-        user, place, film = candidate_rows(found, known)
-        rows = np.full(found.ids.shape, -1, np.int64)
-        rows[user, place] = film
-        scores = self.order(users, catalogue, found, rows)
+        rows, scores = self.scored(users, catalogue, found)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return [
             self._explained(users.slice(i, 1), catalogue, found, scores[i], rows[i], i, best[i])
