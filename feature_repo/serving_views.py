@@ -1,6 +1,7 @@
 """What serving alone reads, after the models: what users did with films beside rating them, and collections."""
 
 import entities
+import views
 from feast import FeatureService, FeatureView, Field
 from feast.types import Array, Int64
 
@@ -37,7 +38,7 @@ movie_collection = FeatureView(
 
 rules_v1 = FeatureService(
     name="rules_v1",
-    features=[user_feedback, movie_collection],
-    description="What a user has hidden, watched or clicked, and which films belong together: for rules.",
+    features=[views.user_history, user_feedback, movie_collection],
+    description="What a user has rated, hidden, watched or clicked, and which films belong together: for rules.",
     owner="cinefeast",
 )

@@ -9,11 +9,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.budget import Stages
 from serving.gates import BodyLimit, RequestLimit, most_requests
+from serving.logs import RequestLog
 from serving.problems import add_handlers, responses
 from serving.recommender import Recommender
 from serving.routes.events import add_events
 from serving.routes.films import add_films
 from serving.routes.lists import add_lists
+from serving.routes.page import add_page
 from serving.routes.users import add_users
 from serving.schemas import Health
 from serving.service import Service
@@ -45,8 +47,9 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     app.state.service = service
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLimit, most=most_requests())
+    app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
-    for add in (add_health, add_lists, add_users, add_events, add_films):
+    for add in (add_health, add_page, add_lists, add_users, add_events, add_films):
         add(app, service)
     return app
 

@@ -1,13 +1,13 @@
 """What a request for a list asks for."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from serving.event_schemas import Id, Name
-from serving.rules import Which
+from serving.rules import Settings, Which
 
 MOST_FILMS = 100
 MOST_CANDIDATES = 1000
@@ -49,6 +49,10 @@ class ListQuery(BaseModel):
         given = {name: value for name, value in given.items() if value not in (None, [])}
         return Which.model_validate(given) if given else None
 
+    def settings(self, given: Settings) -> Settings:
+        """The settings for the list, made of its variant's."""
+        return given
+
     @property
     def moment(self) -> datetime | None:
         """When it is asked, None for now."""
@@ -59,6 +63,21 @@ class CandidatesQuery(ListQuery):
     """The query of a list that recall brings."""
 
     candidates: int | None = Field(default=None, ge=1, le=MOST_CANDIDATES, description="how many are ranked")
+
+
+class PreviewQuery(CandidatesQuery):
+    """A list as it would be with other settings; no request can ask for it, only the page."""
+
+    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def trying(self, changes: dict[str, Any]) -> Self:
+        """The same query with changed settings."""
+        self._changes = changes
+        return self
+
+    def settings(self, given: Settings) -> Settings:
+        """The variant's settings with the changes."""
+        return Settings.model_validate(given.model_dump() | self._changes)
 
 
 class ListForUser(ListQuery):

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dbt_project import bench
 from feature_repo.bench.features import TARGETS, Measured
+from serving.bench_serve import CLIENTS
 
 
 def print_features(measured: Measured) -> None:
@@ -52,6 +53,16 @@ def print_recall(measured: dict[str, Any]) -> None:
         for name, one in measured["offline_1000_users"]["channels"].items():
             channels.add_row(name, f"{one['features_s']:.2f}", f"{one['recommend_s']:.2f}")
         _print(channels)
+    print(json.dumps(measured))
+
+
+def print_serve(measured: dict[str, Any]) -> None:
+    """Latency and throughput by clients, then all figures."""
+    table = Table("clients", "p50 ms", "p99 ms", "requests/s")
+    for clients in CLIENTS:
+        figures = (measured[f"{name}_{clients}"] for name in ("p50_ms", "p99_ms", "rps"))
+        table.add_row(str(clients), *(f"{figure:.1f}" for figure in figures))
+    _print(table)
     print(json.dumps(measured))
 
 

@@ -11,6 +11,7 @@ from serving.features import OnlineFeatures, check_built, fail_fast
 from serving.film_updates import FilmUpdates
 from serving.recommender import Recommender
 from serving.rule_file import RuleFile
+from serving.user_vectors import UserVectors, kept, mode
 
 
 def load_recommender(stages: Stages) -> Recommender:
@@ -26,6 +27,7 @@ def load_recommender(stages: Stages) -> Recommender:
     store = fail_fast(load_store())
     version = models_version(place.artifacts)
     models = TwoStage.load(place.artifacts, store)
+    UserVectors(models, version, mode(), kept(), stages.metrics)
     features = OnlineFeatures(store, models.services)
     return Recommender(features, models, version, FilmUpdates(place), rules, stages)
 

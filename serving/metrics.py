@@ -9,6 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 # Seconds. Fine below 100 ms, where answers lie; the last bounds catch a store that hangs.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 
+AGES = (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400, 10 * 365 * 86_400)
+"""Seconds: from an event of just now to a data set of another decade."""
+
 
 class Metrics:
     """The metrics of one app, in a registry of their own so that a process can hold two apps."""
@@ -34,8 +37,17 @@ class Metrics:
             ["stage"],
             registry=self.registry,
         )
+        self.feature_age = Histogram(
+            "cinefeast_feature_age_seconds",
+            "Time since the last event that the features of an answered user know of.",
+            buckets=AGES,
+            registry=self.registry,
+        )
         self.rule_notes = Counter(
             "cinefeast_rule_notes", "Answers of which rules had something to tell.", registry=self.registry
+        )
+        self.cache = Counter(
+            "cinefeast_cache", "Looks into a cache, by what came of it.", ["cache", "outcome"], registry=self.registry
         )
         self.catalogue_movies = Gauge(
             "cinefeast_catalogue_movies",

@@ -14,6 +14,8 @@ from feature_repo.running import UserHistory
 from serving.budget import StageError, Stages
 from serving.features import OnlineFeatures, content_hash
 
+NOBODY = -1
+"""In place of the id of somebody who has none."""
 REMEMBERED = 10_000
 """Users whose last features are kept for when the store does not answer."""
 
@@ -94,13 +96,13 @@ class People:
 
     def nobody(self) -> Person:
         """Somebody of whom nothing is known."""
-        return Person(None, self._row(0, {}))
+        return Person(None, self._row(NOBODY, {}))
 
     def visitor(self, history: UserHistory, genres: dict[int, list[int]]) -> Person:
         """Somebody without an account who rated some films: the same formulas as for users."""
         views = history.rows(0, genres)
         features = {name: value for view in views.values() for name, value in view.items()}
-        return Person(None, self._row(0, features))
+        return Person(None, self._row(NOBODY, features))
 
     def _row(self, user_id: int, features: dict[str, object]) -> pa.Table:
         columns: Sequence[pa.Field] = list(self._features.user_fields.values())

@@ -159,6 +159,8 @@ class Recommender:
         exclude = np.concatenate([person.left_out, self._unwanted(asked)])
         size = asked.n + len(person.left_out) + 100  # enough for rules to choose from
         try:
+            if channel not in self.models.channels:
+                raise StageError(f"recall:{channel}: no such channel is served")
             chart = self.models.channels[channel]
             ids, scores = self.stages.run(
                 f"recall:{channel}", RECALL_S, lambda: chart.recommend(person.row, size, [exclude])
@@ -184,7 +186,7 @@ class Recommender:
         name = asked.variant or book.rules.assigned(person.user_id or 0)
         if name not in book.settings:
             raise NotFoundError(f"no variant {name}; there are {', '.join(book.settings)}")
-        return name, book.settings[name]
+        return name, asked.settings(book.settings[name])
 
     def _list(
         self,
@@ -214,6 +216,8 @@ class Recommender:
             placed = zip(arranged.films, whys, strict=True)
             items = [item(rank, one, films, why) for rank, (one, why) in enumerate(placed, 1)]
         self.metrics.answered(strategy, person.degraded, arranged.notes)
+        if person.user_id is not None and person.last_event is not None:
+            self.metrics.feature_age.observe(max(0.0, time.time() - person.last_event))
         notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
         return Answer(
             user_id=person.user_id, strategy=strategy, reason=reason, variant=variant, degraded=person.degraded,

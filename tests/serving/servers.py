@@ -45,16 +45,16 @@ def answers(client: httpx.Client, path: str) -> bool:
 
 
 @contextmanager
-def served(root: Path, may_log: bool = False, **more: str) -> Iterator[httpx.Client]:
-    """A client of `cinefeast serve` on the workspace `root`, once it is ready; `client.pid` is the server's.
+def served(root: Path, may_log: bool = False, workers: int = 1, **more: str) -> Iterator[httpx.Client]:
+    """A client of `cinefeast serve` on the workspace `root`, once it is ready; it has the server's `pid` and `log`.
 
-    It must not log a traceback, unless the test makes it.
+    The server must not log a traceback, unless the test makes it.
     """
     port = free_port()
     log = root / f"serve-{port}.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [str(BIN / "cinefeast"), "serve", "--port", str(port)],
+            [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)],
             env={**os.environ, "CINEFEAST_WORKSPACE": str(root), "REDIS_CONNECTION_STRING": "", **more},
             stdout=output,
             stderr=output,
@@ -63,7 +63,7 @@ def served(root: Path, may_log: bool = False, **more: str) -> Iterator[httpx.Cli
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 wait_for(lambda: server.poll() is not None or answers(client, "/health/ready"), "cinefeast serve ready")
                 assert server.poll() is None, log.read_text()
-                client.pid = server.pid  # type: ignore[attr-defined]
+                client.pid, client.log = server.pid, log  # type: ignore[attr-defined]
                 yield client
         finally:
             server.send_signal(signal.SIGINT)
