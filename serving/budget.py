@@ -1,17 +1,36 @@
 """Each stage of an answer within its time: one that is late, raises or is known to be down is left out, and said so."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from dbt_project.errors import CineFeastError
 from serving.metrics import Metrics
 
 REST = 1.0
 """Seconds that a stage is left alone which took long to fail."""
 LONG = 0.05
 """Seconds; what fails sooner costs an answer little and may be asked again at once."""
+
+
+BUDGETS = {"features": 0.5, "recall": 1.0, "rank": 1.0}
+"""Seconds that a stage may take before the answer goes on without it; recall is all channels together."""
+
+
+def budget(stage: str) -> float:
+    """The stage's seconds: $CINEFEAST_BUDGET_STAGE, or what BUDGETS has."""
+    name = f"CINEFEAST_BUDGET_{stage.upper()}"
+    given = os.environ.get(name) or str(BUDGETS[stage])
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 600:
+        raise CineFeastError(f"{name}={given!r} is no number of seconds", f"export {name}={BUDGETS[stage]}")
+    return seconds
 
 
 class StageError(Exception):
@@ -27,6 +46,7 @@ class Stages:
 
     def __init__(self, metrics: Metrics, threads: int = 32) -> None:
         self.metrics = metrics
+        self.budgets = {stage: budget(stage) for stage in BUDGETS}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stage")
         self._lock = threading.Lock()
         self._late: dict[str, Future[Any]] = {}

@@ -30,14 +30,13 @@ def fan_out(
     user: pa.Table,
     exclude: np.ndarray,
     size: int,
-    seconds: float,
     silent: frozenset[str] = frozenset(),
 ) -> Recalled:
-    """What the channels but the `silent` ones bring for a user (one row) within `seconds`, merged to `size` films.
+    """What the channels but the `silent` ones bring for a user (one row) in recall's time, merged to `size` films.
 
     A channel that is late or raises is as one that names no film: the ranker's columns of it are those.
     """
-    until = time.monotonic() + seconds
+    until = time.monotonic() + stages.budgets["recall"]
     begun: dict[str, Any] = {}
     missing = []
     for name, channel in models.channels.items():

@@ -73,8 +73,9 @@ class People:
         self._lock = threading.Lock()
         self._last: OrderedDict[int, tuple[float, pa.Table]] = OrderedDict()
 
-    def user(self, user_id: int, seconds: float) -> Person:
-        """A user by id; without an answer within `seconds`, as they were read last, or as nobody knows them."""
+    def user(self, user_id: int) -> Person:
+        """A user by id; without an answer in time, as they were read last, or as nobody knows them."""
+        seconds = self._stages.budgets["features"]
         try:
             row = self._stages.run("features", seconds, lambda: self._features.users([user_id]))
         except StageError as error:

@@ -31,8 +31,6 @@ from serving.rules import Settings
 from serving.schemas import Answer, Item, Reasons, Strategy, Versions
 
 POPULAR, TRENDING = "popularity", "popularity_recent"
-FEATURES_S, RECALL_S, RANK_S = 0.5, 1.0, 1.0
-"""Seconds that a stage may take before the answer goes on without it."""
 
 
 class Recommender:
@@ -73,7 +71,7 @@ class Recommender:
 
     def answer(self, user_id: int, asked: CandidatesQuery) -> Answer:
         """Films for a user; the most popular ones where nothing is known of them."""
-        return self._for(self.people.user(user_id, FEATURES_S), asked)
+        return self._for(self.people.user(user_id), asked)
 
     def visitor(self, ratings: list[Stars], asked: CandidatesQuery) -> Answer:
         """Films for somebody without an account."""
@@ -122,7 +120,7 @@ class Recommender:
         return users.filter(pc.is_valid(users["user_seen_movie_ids"]))
 
     def _person(self, user_id: int | None) -> Person:
-        return self.people.nobody() if user_id is None else self.people.user(user_id, FEATURES_S)
+        return self.people.nobody() if user_id is None else self.people.user(user_id)
 
     def _for(self, person: Person, asked: CandidatesQuery) -> Answer:
         """Recall and rank; popularity for somebody of whom nothing is known, or where recall brings nothing."""
@@ -132,7 +130,7 @@ class Recommender:
         at = person.at(asked.moment)
         exclude = np.concatenate([person.left_out, self._unwanted(asked)])
         size = asked.candidates or settings.candidates
-        recalled = fan_out(self.stages, self.models, at.row, exclude, size, RECALL_S, settings.silent)
+        recalled = fan_out(self.stages, self.models, at.row, exclude, size, settings.silent)
         person.degraded.extend(recalled.missing)
         found = recalled.candidates
         if not (found.ids >= 0).any():
@@ -149,7 +147,7 @@ class Recommender:
         """The ranker's scores (c,), or those that the candidates came with and why."""
         try:
             scored = self.stages.run(
-                "rank", RANK_S, lambda: self.models.scored(person.row, self.catalogue.table, found)
+                "rank", self.stages.budgets["rank"], lambda: self.models.scored(person.row, self.catalogue.table, found)
             )
             return scored[1][0], None
         except StageError as error:
@@ -163,7 +161,7 @@ class Recommender:
                 raise StageError(f"recall:{channel}: no such channel is served")
             chart = self.models.channels[channel]
             ids, scores = self.stages.run(
-                f"recall:{channel}", RECALL_S, lambda: chart.recommend(person.row, size, [exclude])
+                f"recall:{channel}", self.stages.budgets["recall"], lambda: chart.recommend(person.row, size, [exclude])
             )
         except StageError as error:
             person.degraded.append(f"{error}; by the ratings that the films' features count")

