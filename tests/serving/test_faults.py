@@ -1,6 +1,8 @@
 """Under load, one fault after the other: nothing acknowledged is lost, and every answer is good or says what is not."""
 
+import os
 import shutil
+import signal
 import threading
 import time
 from collections import Counter
@@ -144,3 +146,31 @@ def test_a_full_queue_is_a_quick_503(client: httpx.Client) -> None:
     assert set(statuses) == {200, 503}, statuses
     assert set(headers) == {"1"}
     assert statuses[200] >= 16
+
+
+def test_what_is_in_flight_is_finished_when_the_server_is_told_to_end(client: httpx.Client, workspace: Path) -> None:
+    """The last test of this server. An event among them is on disk."""
+    statuses: list[int] = []
+    ready = threading.Barrier(9)
+
+    def ask(n: int) -> None:
+        with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+            mine.get("/health/live")  # connected
+            ready.wait()
+            if n:
+                statuses.append(mine.get(f"/v1/users/{n}/recommendations").status_code)
+            else:
+                event = {"event_id": "the-last", "kind": "watch", "user_id": 31_000, "movie_id": 1}
+                statuses.append(mine.post("/v1/events", json=event, headers=WRITER).status_code)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    time.sleep(0.1)
+    os.kill(client.pid, signal.SIGTERM)  # type: ignore[attr-defined]
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] * 7 + [202], statuses
+    landed = pq.read_table(workspace / "raw" / "events" / "user_feedback")["event_id"].to_pylist()
+    assert "the-last" in landed
