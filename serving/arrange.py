@@ -55,9 +55,10 @@ class Arranged:
 
 def arrange(lineup: Lineup, settings: Settings, films: Films, wanted: Wanted) -> Arranged:
     """The list of at most `wanted.n` films that the rules make of the candidates."""
-    hidden, notes = hard_filters(lineup.ids, settings, films, wanted)
-    places = np.flatnonzero(np.isin(lineup.ids, films.ids.values[~hidden]) & np.isfinite(lineup.scores))
-    rows = films.ids.rows(lineup.ids[places])
+    of_candidates = films.ids.rows(lineup.ids)
+    hidden, notes = hard_filters(of_candidates[of_candidates >= 0], settings, films, wanted)
+    places = np.flatnonzero((of_candidates >= 0) & ~hidden[of_candidates] & np.isfinite(lineup.scores))
+    rows = of_candidates[places]
     parts = {
         "relevance": relevance(lineup.scores[places]),
         "boost": boosts(rows, settings, films, wanted.device),
@@ -78,15 +79,15 @@ def arrange(lineup: Lineup, settings: Settings, films: Films, wanted: Wanted) ->
     return result
 
 
-def hard_filters(ids: np.ndarray, settings: Settings, films: Films, wanted: Wanted) -> tuple[np.ndarray, list[str]]:
-    """Which rows of the films (m,) no list may show, and a note where that leaves no candidate."""
-    hidden = np.isin(films.ids.values, np.concatenate([wanted.left_out, films.retired]))
-    candidates = np.isin(films.ids.values, ids)
+def hard_filters(rows: np.ndarray, settings: Settings, films: Films, wanted: Wanted) -> tuple[np.ndarray, list[str]]:
+    """Which rows of the films (m,) no list may show, and a note where that leaves none of the candidates' rows (c,)."""
+    hidden = np.zeros(len(films.ids), bool)
+    hidden[known(films, np.concatenate([wanted.left_out, films.retired]))] = True
     notes = []
     for number, which in enumerate(settings.hide):
-        before = bool((candidates & ~hidden).any())
+        before = not hidden[rows].all()
         hidden |= films.fitting(which)
-        if before and not (candidates & ~hidden).any():
+        if before and hidden[rows].all():
             told = which.model_dump_json(exclude_unset=True)
             notes.append(f"rule hide[{number}] {told} leaves no candidate")
     return hidden, notes
