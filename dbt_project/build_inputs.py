@@ -15,20 +15,41 @@ from dbt_project.workspace import Workspace
 PROJECT = Path(__file__).resolve().parent
 CODE = ("models", "macros", "seeds")
 EVENTS = "user_movie_rating"
-EVENT_SCHEMA = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("movie_id", pa.int64()),
-        ("rating", pa.float32()),
-        ("rated_at", pa.timestamp("us")),
-    ]
-)
+FEEDBACK = "user_feedback"
+FILMS = "movie_update"
+SCHEMAS = {
+    EVENTS: pa.schema(
+        {"user_id": pa.int64(), "movie_id": pa.int64(), "rating": pa.float32(), "rated_at": pa.timestamp("us")}
+    ),
+    FEEDBACK: pa.schema(
+        {
+            "event_id": pa.string(),
+            "user_id": pa.int64(),
+            "movie_id": pa.int64(),
+            "kind": pa.string(),
+            "occurred_at": pa.timestamp("us"),
+        }
+    ),
+    FILMS: pa.schema(
+        {
+            "movie_id": pa.int64(),
+            "title": pa.string(),
+            "release_year": pa.int64(),
+            "genre_names": pa.list_(pa.string()),
+            "original_language": pa.string(),
+            "director_name": pa.string(),
+            "certification": pa.string(),
+            "is_retired": pa.bool_(),
+        }
+    ),
+}
+"""The folders below raw/events that dbt reads, and the columns of their files."""
 FIRST = "00000000T000000.000000-00000000.parquet"
 
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """`fixed`: a hash of the archive's tables, the TMDb documents, the texts' vectors and this project's SQL.
+    """`fixed`: a hash of the archive's tables, TMDb's documents, texts' vectors, changed films and this project's SQL.
 
     `events`: landed files.
     """
@@ -40,7 +61,12 @@ class BuildInputs:
     def of(cls, space: Workspace) -> Self:
         """The inputs as they lie in the workspace now."""
         digest = hashlib.sha256((space.raw_movielens / "manifest.json").read_bytes())
-        folders = {space.raw_movielens: "*.parquet", space.raw_tmdb: "*.jsonl.gz", space.embeddings: "*.parquet"}
+        folders = {
+            space.raw_movielens: "*.parquet",
+            space.raw_tmdb: "*.jsonl.gz",
+            space.embeddings: "*.parquet",
+            space.events / FILMS: "*.parquet",
+        }
         for file in sorted(file for folder, pattern in folders.items() for file in folder.glob(pattern)):
             status = file.stat()
             digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
@@ -85,23 +111,25 @@ def event_files(space: Workspace) -> list[Path]:
     return list((space.events / EVENTS).glob("*.parquet"))
 
 
-def first_event_file(space: Workspace) -> None:
+def first_event_files(space: Workspace) -> None:
     """Land a file without rows where none was landed yet: DuckDB reads no empty folder."""
-    folder = space.events / EVENTS
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / FIRST).exists():
-        aside = folder / f"{FIRST}.part"
-        pq.write_table(EVENT_SCHEMA.empty_table(), aside)
-        aside.replace(folder / FIRST)
+    for name, schema in SCHEMAS.items():
+        file = space.events / name / FIRST
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            aside = file.with_suffix(".part")
+            pq.write_table(schema.empty_table(), aside)
+            aside.replace(file)
 
 
 def check_landed_events(space: Workspace) -> None:
     """CineFeastError naming the first landed file that is no whole parquet file or lacks a column."""
-    for file in sorted(event_files(space)):
-        aside = f"mv {file} {file}.bad, then dbt build; nothing else is lost"
-        try:
-            names = set(pq.read_schema(file).names)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CineFeastError(f"{file} is not a whole parquet file: {error}", aside) from None
-        if lacking := sorted(set(EVENT_SCHEMA.names) - names):
-            raise CineFeastError(f"{file} has no column {', '.join(lacking)}", aside)
+    for name, schema in SCHEMAS.items():
+        for file in sorted((space.events / name).glob("*.parquet")):
+            aside = f"mv {file} {file}.bad, then dbt build; nothing else is lost"
+            try:
+                names = set(pq.read_schema(file).names)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise CineFeastError(f"{file} is not a whole parquet file: {error}", aside) from None
+            if lacking := sorted(set(schema.names) - names):
+                raise CineFeastError(f"{file} has no column {', '.join(lacking)}", aside)

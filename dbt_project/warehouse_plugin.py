@@ -16,7 +16,7 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from dbt_project.build_inputs import BuildInputs, check_landed_events, first_event_file, note_file
+from dbt_project.build_inputs import BuildInputs, check_landed_events, first_event_files, note_file
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.text_vectors import first_text_vectors
 from dbt_project.workspace import VARIABLE, Workspace
@@ -40,7 +40,7 @@ class Plugin(BasePlugin):
         if not (self.space.raw_movielens / "manifest.json").exists():
             raise DbtRuntimeError(f"no landed data set in {self.space.root / 'raw'}; next: cinefeast fetch ml-100k")
         try:
-            first_event_file(self.space)
+            first_event_files(self.space)
             first_text_vectors(self.space)
             check_landed_events(self.space)
         except CineFeastError as error:

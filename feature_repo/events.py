@@ -58,10 +58,22 @@ class RatingRecorder:
         """
         for rating in ratings:
             rating.check()
+        self._films(sorted({rating.movie_id for rating in ratings}))
+        self.land(ratings)
+        self.renew(ratings)
+
+    def land(self, ratings: Sequence[Rating]) -> None:
+        """Put the ratings on disk, whole or not at all, where the next dbt build reads them."""
+        self.store.push("ratings", pd.DataFrame([vars(rating) for rating in ratings]), to=PushMode.OFFLINE)
+
+    def renew(self, ratings: Sequence[Rating]) -> None:
+        """Write the online features of the ratings' users and films as they are after them.
+
+        A rating once more changes nothing. CineFeastError for a film that is not online, before anything is written.
+        """
         with self._lock:
             films = self._films(sorted({rating.movie_id for rating in ratings}))
             users = self._users(sorted({rating.user_id for rating in ratings}))
-            self.store.push("ratings", pd.DataFrame([vars(rating) for rating in ratings]), to=PushMode.OFFLINE)
             for rating in ratings:
                 if users[rating.user_id].add(rating.movie_id, rating.rating, rating.second):
                     films[rating.movie_id].add(rating.rating, rating.second)
@@ -81,14 +93,14 @@ class RatingRecorder:
         names = ["movie_sum_half_stars", "movie_sum_half_stars_squared", "movie_recent_timestamps"]
         online = self._read(
             [
-                "movie_profile:movie_index",
+                "movie_profile:movie_title",
                 "movie_state:movie_count_ratings",
                 *(f"movie_recent:{name}" for name in names),
             ],
             "movie_id",
             ids,
         )
-        unknown = [film for film, index in zip(ids, online["movie_index"], strict=True) if index is None]
+        unknown = [film for film, title in zip(ids, online["movie_title"], strict=True) if title is None]
         if unknown:
             raise CineFeastError(
                 f"film {unknown[0]} has no features online", "cd feature_repo && feast materialize ..."

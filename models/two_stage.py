@@ -104,6 +104,13 @@ class TwoStage:
         scores[rows >= 0] = self.ranker.score(pairs)
         return scores
 
+    def scored(self, users: pa.Table, catalogue: pa.Table, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+        """Each candidate's row in `catalogue` (n, c), -1 for none, and the ranker's scores (n, c)."""
+        user, place, film = candidate_rows(found, Ids(integers(catalogue, "movie_id")))
+        rows = np.full(found.ids.shape, -1, np.int64)
+        rows[user, place] = film
+        return rows, self.order(found, rows, self.pairs(users, catalogue, found, rows))
+
     def _facts_of(self, catalogue: pa.Table) -> Facts:
         """The facts of a catalogue, worked out once: a server asks with the same one each time."""
         if self._facts is None or self._facts[0] is not catalogue:
@@ -119,11 +126,7 @@ class TwoStage:
         features, both from history or online alike; films that the catalogue lacks are not recommended.
         """
         found = self.recall(users, exclude, candidates)
-        known = Ids(integers(catalogue, "movie_id"))
-        user, place, film = candidate_rows(found, known)
-        rows = np.full(found.ids.shape, -1, np.int64)
-        rows[user, place] = film
-        scores = self.order(found, rows, self.pairs(users, catalogue, found, rows))
+        rows, scores = self.scored(users, catalogue, found)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return [
             self._explained(users.slice(i, 1), catalogue, found, scores[i], rows[i], i, best[i])

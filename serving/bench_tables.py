@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dbt_project import bench
 from feature_repo.bench.features import TARGETS, Measured
+from serving.bench_serve import CLIENTS
 
 
 def print_features(measured: Measured) -> None:
@@ -69,6 +70,16 @@ def print_samples(measured: dict[str, Any]) -> None:
     table = Table("figure", "measured")
     for name, value in measured.items():
         table.add_row(name, f"{value:,.2f}" if isinstance(value, float) else str(value))
+    _print(table)
+    print(json.dumps(measured))
+
+
+def print_serve(measured: dict[str, Any]) -> None:
+    """Latency and throughput by clients, then all figures."""
+    table = Table("clients", "p50 ms", "p99 ms", "requests/s")
+    for clients in CLIENTS:
+        figures = (measured[f"{name}_{clients}"] for name in ("p50_ms", "p99_ms", "rps"))
+        table.add_row(str(clients), *(f"{figure:.1f}" for figure in figures))
     _print(table)
     print(json.dumps(measured))
 

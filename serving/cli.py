@@ -254,11 +254,20 @@ def report() -> None:
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes that answer, each with all models")] = 1,
 ) -> None:
     """Answer recommendations over HTTP until stopped."""
     from serving.server import serve as run
 
-    run(host, port)
+    run(host, port, workers)
+
+
+@app.command()
+def precompute() -> None:
+    """Keep the vectors of all users in Redis, for `cinefeast serve` with CINEFEAST_USER_VECTORS=batch."""
+    from serving.precompute import precompute as run
+
+    print(f"kept {run():,} vectors")
 
 
 @app.command()
@@ -332,6 +341,17 @@ def recall(
     from serving.bench_tables import print_recall
 
     print_recall(measure(workspace(), beside))
+
+
+@bench.command("serve")
+def bench_serve(
+    seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20,
+) -> None:
+    """Measure full recommendations over HTTP at 1, 8 and 32 clients; the last line is JSON."""
+    from serving.bench_serve import measure
+    from serving.bench_tables import print_serve
+
+    print_serve(measure(seconds))
 
 
 @bench.command()

@@ -49,11 +49,13 @@ def demo(dataset: str, archive: Path | None, links: Path | None, tmdb: Path | No
         run(step)
         seconds.append((step.name, time.perf_counter() - start))
     start = time.perf_counter()
+    from serving.budget import Stages
+    from serving.metrics import Metrics
     from serving.server import load
     from serving.showcase import print_metrics, print_seconds, print_users
 
     print_metrics(console, every=False)
-    print_users(console, load())
+    print_users(console, load(Stages(Metrics())))
     seconds.append(("recommend", time.perf_counter() - start))
     print_seconds(console, seconds)
     console.print(f"\nreport: {workspace().reports / 'report.html'}\nnext:   cinefeast serve", soft_wrap=True)

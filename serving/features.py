@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 CATALOGUE = "catalogue_v1"
 SEEN = "seen_v1"
+RULES = "rules_v1"
 REDIS = "REDIS_CONNECTION_STRING"
+ONLINE_ERRORS = (redis.exceptions.RedisError, sqlite3.Error, OSError)
+"""What a store that does not answer raises."""
 MOVIES_PER_READ = 1000
 MATERIALIZE = "materialize 1970-01-01T00:00:00 $(date -u +%Y-%m-%dT%H:%M:%S)"
 
@@ -95,9 +98,9 @@ class OnlineFeatures:
 
     def __init__(self, store: "FeatureStore", services: Iterable[str]) -> None:
         self.store = store
-        names = {SEEN, *services}
+        names = {SEEN, RULES, *services}
         self.user_fields = self._fields(sorted(names), "user")
-        self.movie_fields = self._fields([CATALOGUE], "movie")
+        self.movie_fields = self._fields([CATALOGUE, RULES], "movie")
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
         """A row a user: user_id and the user features; all null for a user who has none online."""
@@ -143,7 +146,7 @@ class OnlineFeatures:
     def _read(self, key: str, ids: Sequence[int], fields: dict[str, pa.Field]) -> pa.Table:
         try:
             response = self.store.get_online_features(list(fields), {key: list(ids)})
-        except (redis.exceptions.RedisError, sqlite3.Error, OSError) as error:
+        except ONLINE_ERRORS as error:
             raise unavailable(error) from error
         values = response.to_dict()
         # The types come from the registry: of a column with nulls only, Feast's own to_arrow knows none.

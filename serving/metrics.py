@@ -1,13 +1,16 @@
-"""What the server tells Prometheus: latency per stage, requests by outcome, answers to unknown users."""
+"""What the server tells Prometheus: latency per stage, requests by outcome, what was missing."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 # Seconds. Fine below 100 ms, where answers lie; the last bounds catch a store that hangs.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+
+AGES = (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400, 10 * 365 * 86_400)
+"""Seconds: from an event of just now to a data set of another decade."""
 
 
 class Metrics:
@@ -17,7 +20,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.stage_seconds = Histogram(
             "cinefeast_stage_seconds",
-            "Time of one stage of an answer: features, recommend, render, total.",
+            "Time of one stage of an answer: features, recall:CHANNEL, rank, rules, explain, total.",
             ["stage"],
             buckets=BUCKETS,
             registry=self.registry,
@@ -28,17 +31,43 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        self.cold_answers = Counter(
-            "cinefeast_cold_answers",
-            "Answers from popularity to users without features.",
+        self.degraded = Counter(
+            "cinefeast_degraded_answers",
+            "Answers without something, by the stage that was missing.",
+            ["stage"],
             registry=self.registry,
+        )
+        self.feature_age = Histogram(
+            "cinefeast_feature_age_seconds",
+            "Time since the last event that the features of an answered user know of.",
+            buckets=AGES,
+            registry=self.registry,
+        )
+        self.rule_notes = Counter(
+            "cinefeast_rule_notes", "Answers of which rules had something to tell.", registry=self.registry
+        )
+        self.cache = Counter(
+            "cinefeast_cache", "Looks into a cache, by what came of it.", ["cache", "outcome"], registry=self.registry
         )
         self.catalogue_movies = Gauge(
             "cinefeast_catalogue_movies",
-            "Films in memory, by catalogue version.",
-            ["version"],
+            "Films in memory.",
             registry=self.registry,
         )
+        self.served = Info("cinefeast_served", "Versions of models and catalogue.", registry=self.registry)
+
+    def serving(self, models: str, catalogue: str, movies: int) -> None:
+        """Tell what is served from now on."""
+        self.catalogue_movies.set(movies)
+        self.served.info({"models": models, "catalogue": catalogue})
+
+    def answered(self, strategy: str, degraded: list[str], notes: list[str]) -> None:
+        """Count an answer."""
+        self.requests.labels("cold" if strategy == "popularity" else "ok").inc()
+        for stage in {told.split(":")[0] for told in degraded}:
+            self.degraded.labels(stage).inc()
+        if notes:
+            self.rule_notes.inc()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

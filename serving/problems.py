@@ -1,6 +1,7 @@
 """Every error of the API as application/problem+json (RFC 9457): what went wrong and what to do next."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,11 +15,87 @@ MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("cinefeast")
 
 
-class NotReadyError(Exception):
+class ProblemError(Exception):
+    """Something that ends a request: `kind` is the words of its urn, "not-ready"."""
+
+    kind: str
+    status: int
+    next_step: str | None = None
+    retry_after: int | None = None
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotReadyError(ProblemError):
     """A request came before the warm-up was over."""
 
+    kind, status, next_step, retry_after = "not-ready", 503, "ask again when /health/ready is 200", 1
 
-def problem(request: Request, kind: str, status: int, detail: str, next_step: str | None = None) -> JSONResponse:
+
+class OverloadedError(ProblemError):
+    """More requests wait than can be answered soon."""
+
+    kind, status, next_step, retry_after = "overloaded", 503, "ask again after the seconds of Retry-After", 1
+
+
+class NotWrittenError(ProblemError):
+    """Events that could not be put on disk, and so were not taken."""
+
+    kind, status, next_step, retry_after = "not-written", 503, "make room in the workspace, then send them again", 5
+
+
+class NotFoundError(ProblemError):
+    """There is no such thing."""
+
+    kind, status, next_step = "not-found", 404, "see /docs for what can be asked"
+
+
+class NoKeyError(ProblemError):
+    """A request without a key that is allowed to do this."""
+
+    kind, status, next_step = (
+        "key-needed",
+        401,
+        "send a key in the header X-API-Key; docs/serving.md says how to set one",
+    )
+
+
+class TooManyError(ProblemError):
+    """A key that asks more often than it may."""
+
+    kind, status, next_step, retry_after = "too-many-requests", 429, "ask again after the seconds of Retry-After", 1
+
+
+class TooLargeError(ProblemError):
+    """A body above the limit."""
+
+    kind, status, next_step = "body-too-large", 413, "send fewer at a time"
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route for OpenAPI, beside 422, which every route may answer."""
+    whys = {
+        401: "no key that may do this",
+        404: "no such thing",
+        413: "body above the limit",
+        422: "a value out of range",
+        429: "more requests than the key may send",
+        503: "warming up, too many requests, or the online store is down",
+    }
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": whys[status], "content": content} for status in (422, *statuses)}
+
+
+def answer(request: Request, error: ProblemError) -> JSONResponse:
+    """The error's problem document."""
+    return problem(request, error.kind, error.status, error.detail, error.next_step, error.retry_after)
+
+
+def problem(
+    request: Request, kind: str, status: int, detail: str, next_step: str | None = None, retry_after: int | None = None
+) -> JSONResponse:
     """One problem document; `kind` is the words of its urn, "not-ready"."""
     body = Problem(
         type=f"urn:cinefeast:problem:{kind}",
@@ -29,14 +106,14 @@ def problem(request: Request, kind: str, status: int, detail: str, next_step: st
         instance=request.url.path,
     )
     count_failure(request, status)
-    headers = {"Retry-After": "1"} if status == 503 else None
+    headers = {"Retry-After": str(retry_after)} if retry_after else None
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
 def count_failure(request: Request, status: int) -> None:
-    """Count a request for recommendations that ended in a problem."""
+    """Count a request that ended in a problem."""
     if request.url.path.startswith("/v1/"):
-        outcome = {404: "invalid", 422: "invalid", 503: "unavailable"}.get(status, "error")
+        outcome = {500: "error", 503: "unavailable"}.get(status, "invalid")
         request.app.state.service.metrics.requests.labels(outcome).inc()
 
 
@@ -46,15 +123,17 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         detail = "; ".join(f"{mistake['loc'][-1]}={mistake['input']!r}: {mistake['msg']}" for mistake in error.errors())
-        return problem(request, "invalid-request", 422, detail, "see /docs for the allowed values")
+        # what was sent may hold halves of characters, which no answer can
+        shown = detail.encode("utf-8", "backslashreplace").decode()[:2000]
+        return problem(request, "invalid-request", 422, shown, "see /docs for the allowed values")
 
     @app.exception_handler(OnlineStoreError)
     def unavailable(request: Request, error: OnlineStoreError) -> JSONResponse:
-        return problem(request, "online-store-unavailable", 503, error.what, error.next_command)
+        return problem(request, "online-store-unavailable", 503, error.what, error.next_command, 1)
 
-    @app.exception_handler(NotReadyError)
-    def not_ready(request: Request, error: NotReadyError) -> JSONResponse:
-        return problem(request, "not-ready", 503, "warming up", "ask again when /health/ready is 200")
+    @app.exception_handler(ProblemError)
+    def known(request: Request, error: ProblemError) -> JSONResponse:
+        return answer(request, error)
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:

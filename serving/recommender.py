@@ -1,108 +1,239 @@
-"""One recommender for HTTP and the demo: online features of a user in, an explained answer out."""
+"""The lists of the API: candidates of recall or of the request, scored, and put in order by the rules.
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+Every list ends in `_list`, which applies the rules. Whatever fails before it leaves something to show: fewer channels,
+recall's order, features as they were, popularity in the end; the answer says so in `degraded`.
+"""
+
+import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbt_project.workspace import workspace
-from models.two_stage import Recommendation, TwoStage
-from serving.features import OnlineFeatures, check_built, fail_fast
-from serving.schemas import Answer, Film, Item, Reasons
+from feature_repo.running import UserHistory
+from models.columns import integers
+from models.recall.merge import Candidates
+from models.two_stage import TwoStage
+from serving.arrange import Lineup, Placed, Wanted, arrange
+from serving.asked import CandidatesQuery, ListQuery, Stars
+from serving.budget import StageError, Stages
+from serving.explain import reasons
+from serving.fan_out import fan_out
+from serving.features import OnlineFeatures
+from serving.film_updates import FilmUpdates
+from serving.films import Films
+from serving.near import near, space_of
+from serving.people import People, Person
+from serving.problems import NotFoundError
+from serving.rule_file import RuleFile
+from serving.rules import Settings
+from serving.schemas import Answer, Item, Reasons, Strategy, Versions
 
-CANDIDATES = 500
-POPULARITY = "popularity"
-SHOWN = ["movie_id", "movie_title", "movie_year", "movie_genre_names"]
-
-Stage = Callable[[str], AbstractContextManager[Any]]
+POPULAR, TRENDING = "popularity", "popularity_recent"
 
 
 class Recommender:
-    """Answers for single users. Thread-safe after construction: nothing is written to it.
+    """Answers for single users. Thread-safe.
 
     features: the online store's door
-    models: recall channels and ranker, loaded
+    models: recall channels and ranker, loaded, and their version
+    stages: what runs each stage in its time
     Raises CineFeastError when films have no features online, OnlineStoreError when the store is down.
     """
 
-    def __init__(self, features: OnlineFeatures, models: TwoStage) -> None:
-        self.features = features
-        self.models = models
+    def __init__(
+        self,
+        features: OnlineFeatures,
+        models: TwoStage,
+        version: str,
+        updates: FilmUpdates,
+        rules: RuleFile,
+        stages: Stages,
+    ) -> None:
+        self.features, self.models, self.version = features, models, version
+        self.rules, self.stages, self.metrics = rules, stages, stages.metrics
         self.catalogue = features.catalogue(models.movie_ids)
-        self._film = {film["movie_id"]: film for film in self.catalogue.table.select(SHOWN).to_pylist()}
+        self.people = People(features, self.stages)
+        self._updates = updates
+        self._films = Films(self.catalogue.table, updates.latest(), space_of(models))
+        counts = integers(self.catalogue.table, "movie_count_ratings", 0)
+        order = np.argsort(-counts, kind="stable")
+        self._most_rated = integers(self.catalogue.table, "movie_id")[order], counts[order].astype(np.float32)
 
-    def answer(self, user_id: int, n: int, explain: bool = True, stage: Stage | None = None) -> Answer:
-        """The best `n` unseen films for a user; the most popular ones for a user without features online."""
-        stage = stage or (lambda name: nullcontext())
-        with stage("features"):
-            user = self.features.users([user_id])
-        known = user["user_index"][0].is_valid
-        with stage("recommend"):
-            recommended = self._two_stage(user, n) if known else self._popularity(user, n)
-        with stage("render"):
-            return Answer(
-                user_id=user_id,
-                strategy="two_stage" if known else "popularity",
-                reason=None if known else f"user {user_id} has no features online",
-                catalogue_version=self.catalogue.version,
-                items=[self._item(rank, film, explain) for rank, film in enumerate(recommended, 1)],
-            )
+    @property
+    def films(self) -> Films:
+        """All films as of now."""
+        latest = self._updates.latest()
+        if latest is not self._films.updates:
+            self._films = self._films.changed(latest)
+        return self._films
 
-    def known_users(self, user_ids: Sequence[int] = range(1, 1001)) -> pa.Table:
+    def answer(self, user_id: int, asked: CandidatesQuery) -> Answer:
+        """Films for a user; the most popular ones where nothing is known of them."""
+        return self._for(self.people.user(user_id), asked)
+
+    def visitor(self, ratings: list[Stars], asked: CandidatesQuery) -> Answer:
+        """Films for somebody without an account."""
+        films = self.films
+        if unknown := [rated.movie_id for rated in ratings if rated.movie_id not in films]:
+            raise NotFoundError(f"no film {', '.join(map(str, unknown[:10]))}")
+        now = int(time.time())
+        history = UserHistory([], [], [])
+        for before, rated in enumerate(reversed(ratings)):
+            history.add(rated.movie_id, rated.rating, now - before)
+        genres = {movie: films.get(movie).get("movie_genres") or [] for movie in history.movie_ids}
+        return self._for(self.people.visitor(history, genres), asked)
+
+    def similar(self, movie_id: int, user_id: int | None, asked: ListQuery) -> Answer:
+        """Films that those who rated this one rated too, and films near to it; none that the user has seen."""
+        if movie_id not in self.films:
+            raise NotFoundError(f"no film {movie_id}")
+        person, lineup = self._person(user_id), near(self.models, self.films, movie_id)
+        return self._list(lineup, person, asked, "similar", None, [movie_id])
+
+    def chart(self, channel: str, user_id: int | None, asked: ListQuery) -> Answer:
+        """A list that is the same for everyone, less what the user has seen."""
+        return self._chart(channel, self._person(user_id), asked, None)
+
+    def rerank(self, user_id: int, movie_ids: list[int], asked: ListQuery) -> Answer:
+        """The given films in the user's order; those that they may not see, and unknown ones, are left out."""
+        person = self._person(user_id)
+        ids = np.array(list(dict.fromkeys(movie_ids)), np.int64)[None]
+        none = np.zeros(ids.shape)
+        channels = self.models.channels
+        found = Candidates(
+            ids,
+            np.broadcast_to(-np.arange(ids.shape[1], dtype=np.float32), ids.shape),
+            {name: none.astype(np.int64) for name in channels},
+            {name: none.astype(np.float32) for name in channels},
+        )
+        scores, why = self._scores(person.at(asked.moment), found)
+        if why:
+            person.degraded.append(f"{why}; in the order given")
+        order = np.argsort(-scores, kind="stable")
+        return self._list(Lineup(ids[0][order], scores[order], {}), person, asked, "rerank", None)
+
+    def known_users(self, user_ids: "range | list[int]" = range(1, 1001)) -> pa.Table:
         """Those of the users who have features online, with their features."""
-        users = self.features.users(user_ids)
-        return users.filter(pc.is_valid(users["user_index"]))
+        users = self.features.users(list(user_ids))
+        return users.filter(pc.is_valid(users["user_seen_movie_ids"]))
 
-    def film(self, movie_id: int) -> Film:
-        """Id and title."""
-        return Film(movie_id=movie_id, title=self._film.get(movie_id, {}).get("movie_title"))
+    def _person(self, user_id: int | None) -> Person:
+        return self.people.nobody() if user_id is None else self.people.user(user_id)
 
-    def _two_stage(self, user: pa.Table, n: int) -> list[Recommendation]:
-        seen = [np.asarray(user["user_seen_movie_ids"][0].as_py() or [], np.int64)]
-        return self.models.recommend(user, self.catalogue.table, n, seen, candidates=CANDIDATES)[0]
+    def _for(self, person: Person, asked: CandidatesQuery) -> Answer:
+        """Recall and rank; popularity for somebody of whom nothing is known, or where recall brings nothing."""
+        if not person.is_known:
+            return self._chart(POPULAR, person, asked, f"user {person.user_id} has no features online")
+        settings = self._settings(person, asked)[1]
+        at = person.at(asked.moment)
+        exclude = np.concatenate([person.left_out, self._unwanted(asked)])
+        size = asked.candidates or settings.candidates
+        recalled = fan_out(self.stages, self.models, at.row, exclude, size, settings.silent)
+        person.degraded.extend(recalled.missing)
+        found = recalled.candidates
+        if not (found.ids >= 0).any():
+            return self._chart(POPULAR, person, asked, "recall brought no film")
+        scores, why = self._scores(at, found) if settings.ranked else (found.scores[0], None)
+        if why:
+            person.degraded.append(f"{why}; in recall's order")
+        strategy: Strategy = "two_stage" if settings.ranked and not why else "recall"
+        order = np.argsort(-scores, kind="stable")
+        ranks = {name: rank[0][order] for name, rank in found.ranks.items()}
+        return self._list(Lineup(found.ids[0][order], scores[order], ranks), person, asked, strategy, None)
 
-    def _popularity(self, user: pa.Table, n: int) -> list[Recommendation]:
-        ids, scores = self.models.channels[POPULARITY].recommend(user, n, None)
-        return [
-            Recommendation(int(movie), float(score), {POPULARITY: rank}, {})
-            for rank, (movie, score) in enumerate(zip(ids[0], scores[0], strict=True), 1)
-            if movie >= 0
-        ]
+    def _scores(self, person: Person, found: Candidates) -> tuple[np.ndarray, str | None]:
+        """The ranker's scores (c,), or those that the candidates came with and why."""
+        try:
+            scored = self.stages.run(
+                "rank", self.stages.budgets["rank"], lambda: self.models.scored(person.row, self.catalogue.table, found)
+            )
+            return scored[1][0], None
+        except StageError as error:
+            return found.scores[0], str(error)
 
-    def _item(self, rank: int, film: Recommendation, explain: bool) -> Item:
-        known = self._film.get(film.movie_id, {})
-        return Item(
-            rank=rank,
-            movie_id=film.movie_id,
-            title=known.get("movie_title"),
-            year=known.get("movie_year"),
-            genres=known.get("movie_genre_names") or [],
-            score=film.score,
-            reasons=self._reasons(film) if explain else None,
-        )
+    def _chart(self, channel: str, person: Person, asked: ListQuery, reason: str | None) -> Answer:
+        exclude = np.concatenate([person.left_out, self._unwanted(asked)])
+        size = asked.n + len(person.left_out) + 100  # enough for rules to choose from
+        try:
+            if channel not in self.models.channels:
+                raise StageError(f"recall:{channel}: no such channel is served")
+            chart = self.models.channels[channel]
+            ids, scores = self.stages.run(
+                f"recall:{channel}", self.stages.budgets["recall"], lambda: chart.recommend(person.row, size, [exclude])
+            )
+        except StageError as error:
+            person.degraded.append(f"{error}; by the ratings that the films' features count")
+            lineup = Lineup(*self._most_rated, {})
+        else:
+            lineup = Lineup(ids[0], scores[0], {channel: np.arange(1, ids.shape[1] + 1)})
+        strategy: Strategy = "popularity" if channel == POPULAR else "trending"
+        return self._list(lineup, person, asked, strategy, reason)
 
-    def _reasons(self, film: Recommendation) -> Reasons:
-        because = film.because
-        return Reasons(
-            channels=film.channels,
-            because_you_watched=[self.film(movie) for movie in because.get("similar_to") or []],
-            shared_director=because.get("shared_director"),
-            shared_genres=because.get("shared_genres") or [],
-        )
+    def _unwanted(self, asked: ListQuery) -> np.ndarray:
+        """Films that the request leaves out, so that channels bring others in their place."""
+        films = self.films
+        which = asked.which
+        unfit = films.ids.values[~films.fitting(which)] if which else np.empty(0, np.int64)
+        return np.concatenate([np.array(asked.exclude, np.int64), films.retired, unfit])
+
+    def _settings(self, person: Person, asked: ListQuery) -> tuple[str, Settings]:
+        """The variant that the request names, or the user's own, and its settings."""
+        book = self.rules.now()
+        name = asked.variant or book.rules.assigned(person.user_id or 0)
+        if name not in book.settings:
+            raise NotFoundError(f"no variant {name}; there are {', '.join(book.settings)}")
+        return name, asked.settings(book.settings[name])
+
+    def _list(
+        self,
+        lineup: Lineup,
+        person: Person,
+        asked: ListQuery,
+        strategy: Strategy,
+        reason: str | None,
+        besides: list[int] | None = None,
+    ) -> Answer:
+        """Put candidates in order by the rules and tell them. The one way to an answer."""
+        variant, settings = self._settings(person, asked)
+        films = self.films
+        with self.metrics.stage("rules"):
+            wanted = Wanted(
+                asked.n,
+                np.concatenate([person.left_out, self._unwanted(asked), np.array(besides or [], np.int64)]),
+                person.films("user_clicked_movie_ids"),
+                asked.device,
+                seed=(person.user_id or 0) + datetime.now(UTC).toordinal(),
+            )
+            arranged = arrange(lineup, settings, films, wanted)
+        with self.metrics.stage("explain"):
+            whys: list[Reasons | None] = [None] * len(arranged.films)
+            if asked.explain:
+                whys = list(reasons(arranged.films, person, films, self.models))
+            placed = zip(arranged.films, whys, strict=True)
+            items = [item(rank, one, films, why) for rank, (one, why) in enumerate(placed, 1)]
+        self.metrics.answered(strategy, person.degraded, arranged.notes)
+        if person.user_id is not None and person.last_event is not None:
+            self.metrics.feature_age.observe(max(0.0, time.time() - person.last_event))
+        notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
+        return Answer(
+            user_id=person.user_id, strategy=strategy, reason=reason, variant=variant, degraded=person.degraded,
+            notes=notes, catalogue_version=self.catalogue.version,
+            versions=Versions(models=self.version, features=person.version) if asked.explain else None,
+            items=items,
+        )  # fmt: skip
 
 
-def load_recommender() -> Recommender:
-    """The recommender of the workspace: trained artifacts, the live registry, the online store.
-
-    Raises CineFeastError with the next command for whatever step is missing.
-    """
-    place = workspace()
-    check_built()
-    from feature_repo.store import load_store
-
-    store = fail_fast(load_store())
-    models = TwoStage.load(place.artifacts, store)
-    return Recommender(OnlineFeatures(store, models.services), models)
+def item(rank: int, film: Placed, films: Films, why: Reasons | None) -> Item:
+    """A film as it is answered."""
+    known = films.get(film.movie_id)
+    return Item(
+        rank=rank,
+        movie_id=film.movie_id,
+        title=known.get("movie_title"),
+        year=known.get("movie_year"),
+        genres=known.get("movie_genre_names") or [],
+        score=film.score,
+        reasons=why,
+    )

@@ -1,26 +1,30 @@
 """`cinefeast serve`: bind the port, warm up, answer until stopped."""
 
 import errno
-import logging
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 from dbt_project.errors import CineFeastError
 from serving.features import check_built
+from serving.workers import supervise
 
 if TYPE_CHECKING:
+    from serving.budget import Stages
     from serving.recommender import Recommender
 
 
-def serve(host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. The URL is printed when the first answer can be given.
+def serve(host: str, port: int, workers: int = 1) -> None:
+    """Serve with so many processes until SIGINT or SIGTERM. The URL is printed when one can give the first answer.
 
     Raises CineFeastError when the port is taken, or when the warm-up finds a step that has not run.
     """
     check_built()
     with listen(host, port) as listener:
-        run(listener, f"http://{host}:{listener.getsockname()[1]}")
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        if workers == 1:
+            run(listener, url)
+        else:
+            supervise(workers, lambda: run(listener, url))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -43,7 +47,9 @@ def run(listener: socket.socket, url: str) -> None:
     """Run the app on the socket; a warm-up that fails ends the server and is raised here."""
     import uvicorn
 
-    from serving.app import Service, create_app
+    from serving.app import create_app
+    from serving.logs import log_as_json
+    from serving.service import Service
 
     def done(service: Service) -> None:
         if service.failure:
@@ -52,20 +58,22 @@ def run(listener: socket.socket, url: str) -> None:
             movies = service.recommender.catalogue.table.num_rows
             print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
 
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    log_as_json()
     app = create_app(load, done)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10)
+    )
     print(f"warming up: live at {url}/health/live", flush=True)
     server.run(sockets=[listener])
     if app.state.service.failure:
         raise app.state.service.failure
 
 
-def load() -> "Recommender":
+def load(stages: "Stages") -> "Recommender":
     """Load with one Torch thread: requests run beside each other, a thread each."""
     import torch
 
-    from serving.recommender import load_recommender
+    from serving.loading import load_recommender
 
     torch.set_num_threads(1)
-    return load_recommender()
+    return load_recommender(stages)

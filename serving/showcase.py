@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dbt_project.workspace import workspace
+from serving.asked import CandidatesQuery
 from serving.metric_tables import terminal_table
 from serving.recommender import Recommender
 from serving.schemas import Item
@@ -67,11 +68,11 @@ def pick_users(users: pa.Table, count: int = 3) -> list[dict[str, Any]]:
 
 def print_user(console: Console, recommender: Recommender, user: dict[str, Any]) -> None:
     """One user: last films with their ratings, and the answer that HTTP would give."""
-    answer = recommender.answer(user["user_id"], 10)
+    answer = recommender.answer(user["user_id"], CandidatesQuery(explain=True))
     console.print(f"\n[bold]user {user['user_id']}[/bold] ({answer.reason or 'known'}; strategy {answer.strategy})")
     films = user.get("user_recent_movie_ids") or []
     for movie, rating in list(zip(films, user.get("user_recent_ratings") or [], strict=True))[-LAST_FILMS:]:
-        console.print(f"  saw {recommender.film(movie).title} ({rating:g} stars)", markup=False)
+        console.print(f"  saw {recommender.films.get(movie).get('movie_title')} ({rating:g} stars)", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for column in ("", "recommended", "why"):
         table.add_column(column, overflow="fold")

@@ -21,21 +21,21 @@
     {%- else -%}true{%- endif -%}
 {%- endmacro %}
 
-{#- Whether any rating flows into a model, by the graph. -#}
-{% macro follows_ratings(node) -%}
+{#- Whether any rating or other event of a user flows into a model, by the graph. -#}
+{% macro follows_events(node) -%}
     {%- for parent in node.depends_on.nodes -%}
-        {%- if parent == 'model.cinefeast.int_event_ratings'
-            or (parent in graph.nodes and follows_ratings(graph.nodes[parent])) -%}
+        {%- if parent in ('model.cinefeast.int_event_ratings', 'model.cinefeast.stg_events__feedback')
+            or (parent in graph.nodes and follows_events(graph.nodes[parent])) -%}
             {{ return(true) }}
         {%- endif -%}
     {%- endfor -%}
     {{ return(false) }}
 {%- endmacro %}
 
-{#- In an append a table that no rating flows into stays as it is. -#}
+{#- In an append a table that no event flows into stays as it is. -#}
 {% materialization table, adapter='duckdb' %}
     {%- set built = load_cached_relation(this) -%}
-    {%- if built and built.type == 'table' and is_append() and not follows_ratings(model) -%}
+    {%- if built and built.type == 'table' and is_append() and not follows_events(model) -%}
         {%- call noop_statement('main', 'UNCHANGED') -%}{%- endcall -%}
         {{ return({'relations': [built]}) }}
     {%- endif -%}

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbt_project.build_inputs import EVENT_SCHEMA
+from dbt_project.build_inputs import EVENTS, SCHEMAS
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import literal, quoted
 from serving.doctor.groups import LABELS, Group
@@ -60,7 +60,7 @@ def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: Sequence[Path
     knows_more = [
         f"{quoted(key)} not in (select {quoted(key)} from read_parquet([{files}]))"
         for key in keys
-        if files and key in EVENT_SCHEMA.names
+        if files and key in SCHEMAS[EVENTS].names
     ]
     with opened(warehouse.path) as connection:
         ended = connection.sql(

@@ -15,7 +15,8 @@ from tests.fixtures import FixtureData
 from tests.serving.servers import RedisServer
 
 NEW_USER = 5000
-RENEWED = ("user_state", "user_sequence", "user_history", "movie_state", "movie_recent")
+NEW_FILM = 88888
+RENEWED = ("user_state", "user_sequence", "user_history", "movie_state", "movie_recent", "user_feedback")
 
 
 @pytest.fixture
@@ -55,9 +56,45 @@ def record(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
         recorder.record([event])
 
 
+def add_film(store: Any) -> None:
+    """One that no archive has, of a genre that others have."""
+    from feature_repo.feedback_events import FilmUpdate, land_films
+    from serving.film_updates import write_profile
+
+    drama = store.get_online_features(
+        ["movie_profile:movie_genres", "movie_profile:movie_genre_names"], {"movie_id": list(range(1, 50))}
+    ).to_dict()
+    genre_index = {
+        name: index
+        for names, indexes in zip(drama["movie_genre_names"], drama["movie_genres"], strict=True)
+        for name, index in zip(names or [], indexes or [], strict=True)
+    }
+    film = FilmUpdate(NEW_FILM, "The Long Harvest", 2010, (min(genre_index),), "en")
+    land_films([film])
+    write_profile(store, film, genre_index)
+
+
+def give_feedback(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
+    """By users of the ratings, on their films: of one second, late, sent twice, by somebody who did nothing else."""
+    from feature_repo.feedback_events import Feedback, land_feedback, renew_feedback
+
+    (user, film, _, later), (_, other, *_) = ratings[:2]
+    events = [
+        Feedback("a", user, film, "hide", later),
+        Feedback("b", user, other, "click", later),
+        Feedback("c", user, other, "watch", later - timedelta(days=3)),
+        Feedback("d", user, film, "click", later - timedelta(days=3)),
+        Feedback("d", user, film, "click", later - timedelta(days=3)),
+        Feedback("e", NEW_USER + 1, film, "hide", later),
+    ]
+    for some in (events[:2], events[2:]):
+        land_feedback(some)
+        renew_feedback(store, some)
+
+
 def online(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> dict[str, list[Any]]:
     """Every feature of the views that events renew, for the users and films of the ratings."""
-    keys = {"user_id": sorted({r[0] for r in ratings}), "movie_id": sorted({r[1] for r in ratings})}
+    keys = {"user_id": [*sorted({r[0] for r in ratings}), NEW_USER + 1], "movie_id": sorted({r[1] for r in ratings})}
     found = {}
     for view in store.list_batch_feature_views():
         if view.name in RENEWED:
@@ -82,9 +119,13 @@ def test_real_time_equals_batch(
     ratings = new_ratings(built_workspace.data)
     store = load_store()
     before = online(store, ratings)
+    add_film(store)
+    ratings.append((ratings[0][0], NEW_FILM, 4.0, ratings[0][3] + timedelta(days=200)))
     record(store, ratings)
+    give_feedback(store, ratings)
     at_once = online(store, ratings)
     assert at_once != before
+    assert at_once["user_clicked_movie_ids"][0] == sorted({ratings[0][1], ratings[1][1]})
     dbt_build(workspace)
     (workspace / "feast" / "online.db").unlink()
     redis_server.flush()

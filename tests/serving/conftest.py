@@ -12,7 +12,7 @@ from dbt_project.workspace import Workspace
 from tests.commands import FOREVER, run
 from tests.conftest import Built
 from tests.fixtures import FixtureData, write_fixture
-from tests.serving.servers import RedisServer, served
+from tests.serving.servers import KEYS, RedisServer, served
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def on_redis(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.Tem
     feast = ("feast", "-f", "feature_store.redis.yaml")
     run(root, *feast, "apply", folder="feature_repo", **store)
     run(root, *feast, "materialize", *FOREVER, folder="feature_repo", **store)
-    with served(root, **store) as client:
+    with served(root, **store, **KEYS) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from dbt_project.build_inputs import EVENT_SCHEMA, EVENTS, note_file
+from dbt_project.build_inputs import EVENTS, SCHEMAS, note_file
 from dbt_project.workspace import Workspace
 from serving.cli import app
 from serving.doctor import resources, thresholds
@@ -61,7 +61,7 @@ def land_events(space: Workspace, *rows: int) -> list[Path]:
             "rating": [3] * count,
             "rated_at": [0] * count,
         }
-        pq.write_table(pa.table(given).cast(EVENT_SCHEMA), files[-1])
+        pq.write_table(pa.table(given).cast(SCHEMAS[EVENTS]), files[-1])
     return files
 
 

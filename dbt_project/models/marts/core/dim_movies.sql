@@ -14,8 +14,9 @@ first_ratings as (
 
 dated as (
     select
-        movies.*,
-        tmdb.* exclude (movie_id, title, document),
+        movies.* exclude (original_language),
+        tmdb.* exclude (movie_id, title, original_language, document),
+        coalesce(movies.original_language, tmdb.original_language) as original_language,
         first_ratings.first_rated_at,
         coalesce(movies.release_year, year(tmdb.released_on)) as year,
         coalesce(tmdb.released_on, make_date(movies.release_year, 1, 1)) as first_shown_on

@@ -1,0 +1,80 @@
+"""Watches, clicks and hides: landed for the next dbt build, and in the online features at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureStore
+
+from dbt_project.build_inputs import FEEDBACK, FILMS, SCHEMAS
+from dbt_project.workspace import workspace
+from feature_repo.offline_store.landing import land
+from feature_repo.running import known_after
+
+VIEW = "user_feedback"
+LISTS = {"hide": "user_hidden_movie_ids", "watch": "user_watched_movie_ids", "click": "user_clicked_movie_ids"}
+LAST = "user_last_feedback_at"
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Something that a user did with a film at a moment, with the id that its sender gave it."""
+
+    event_id: str
+    user_id: int
+    movie_id: int
+    kind: Literal["watch", "click", "hide"]
+    occurred_at: datetime
+
+    @property
+    def second(self) -> int:
+        """Seconds since 1970."""
+        return int(self.occurred_at.timestamp() // 1)
+
+
+@dataclass(frozen=True)
+class FilmUpdate:
+    """A film as it is to be from now on; a retired one is never shown again."""
+
+    movie_id: int
+    title: str | None = None
+    release_year: int | None = None
+    genre_names: tuple[str, ...] = ()
+    original_language: str | None = None
+    director_name: str | None = None
+    certification: str | None = None
+    is_retired: bool = False
+
+
+def land_feedback(events: Sequence[Feedback]) -> None:
+    """Put the events on disk, whole or not at all, where the next dbt build reads them."""
+    rows = [vars(event) | {"occurred_at": event.occurred_at.astimezone(UTC).replace(tzinfo=None)} for event in events]
+    land(pa.Table.from_pylist(rows, SCHEMAS[FEEDBACK]), workspace().events, FEEDBACK)
+
+
+def land_films(updates: Sequence[FilmUpdate]) -> None:
+    """Put the films on disk, whole or not at all, where the next dbt build reads them."""
+    land(pa.Table.from_pylist([vars(update) for update in updates], SCHEMAS[FILMS]), workspace().events, FILMS)
+
+
+def renew_feedback(store: FeatureStore, events: Iterable[Feedback]) -> None:
+    """Write the online rows of the users as they are after the events; the same event once more changes nothing."""
+    by_user: dict[int, list[Feedback]] = {}
+    for event in events:
+        by_user.setdefault(event.user_id, []).append(event)
+    if not by_user:
+        return
+    names = [*LISTS.values(), LAST]
+    online = store.get_online_features([f"{VIEW}:{name}" for name in names], {"user_id": list(by_user)}).to_dict()
+    rows = []
+    for place, (user_id, done) in enumerate(by_user.items()):
+        last = max([event.second for event in done] + [online[LAST][place] or 0])
+        row: dict[str, Any] = {"user_id": user_id, "event_timestamp": known_after(last), LAST: last}
+        for kind, name in LISTS.items():
+            films = {*(online[name][place] or []), *(event.movie_id for event in done if event.kind == kind)}
+            row[name] = sorted(films) or None  # a batch has null for none, too
+        rows.append(row)
+    store.write_to_online_store(VIEW, pd.DataFrame(rows))

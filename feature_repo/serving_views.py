@@ -1,0 +1,44 @@
+"""What serving alone reads, after the models: what users did with films beside rating them, and collections."""
+
+import entities
+import views
+from feast import FeatureService, FeatureView, Field
+from feast.types import Array, Int64
+
+from feature_repo.offline_store.source import WarehouseSource
+
+user_feedback = FeatureView(
+    name="user_feedback",
+    entities=[entities.user],
+    source=WarehouseSource(name="feat_user_feedback", table="features.feat_user_feedback"),
+    description="Films that a user has hidden, watched or clicked so far.",
+    tags={"grain": "user, event_timestamp", "mart": "feat_user_feedback"},
+    owner="cinefeast",
+    schema=[
+        Field(name="user_id", dtype=Int64),
+        Field(name="user_hidden_movie_ids", dtype=Array(Int64), description="films hidden, ascending"),
+        Field(name="user_watched_movie_ids", dtype=Array(Int64), description="films watched, ascending"),
+        Field(name="user_clicked_movie_ids", dtype=Array(Int64), description="films clicked, ascending"),
+        Field(name="user_last_feedback_at", dtype=Int64, description="seconds since 1970 of the last, UTC"),
+    ],
+)
+
+movie_collection = FeatureView(
+    name="movie_collection",
+    entities=[entities.movie],
+    source=WarehouseSource(name="feat_movie_collection", table="features.feat_movie_collection"),
+    description="Which films belong together.",
+    tags={"grain": "movie", "mart": "feat_movie_collection"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(name="movie_collection_id", dtype=Int64, description="TMDb's id of the collection; null for none"),
+    ],
+)
+
+rules_v1 = FeatureService(
+    name="rules_v1",
+    features=[views.user_history, user_feedback, movie_collection],
+    description="What a user has rated, hidden, watched or clicked, and which films belong together: for rules.",
+    owner="cinefeast",
+)

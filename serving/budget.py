@@ -1,0 +1,95 @@
+"""Each stage of an answer within its time: one that is late, raises or is known to be down is left out, and said so."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from dbt_project.errors import CineFeastError
+from serving.metrics import Metrics
+
+REST = 1.0
+"""Seconds that a stage is left alone which took long to fail."""
+LONG = 0.05
+"""Seconds; what fails sooner costs an answer little and may be asked again at once."""
+
+
+BUDGETS = {"features": 0.5, "recall": 1.0, "rank": 1.0}
+"""Seconds that a stage may take before the answer goes on without it; recall is all channels together."""
+
+
+def budget(stage: str) -> float:
+    """The stage's seconds: $CINEFEAST_BUDGET_STAGE, or what BUDGETS has."""
+    name = f"CINEFEAST_BUDGET_{stage.upper()}"
+    given = os.environ.get(name) or str(BUDGETS[stage])
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 600:
+        raise CineFeastError(f"{name}={given!r} is no number of seconds", f"export {name}={BUDGETS[stage]}")
+    return seconds
+
+
+class StageError(Exception):
+    """A stage that gave nothing; the message says which and why."""
+
+
+class Stages:
+    """Runs named stages. Thread-safe.
+
+    A late call is not stopped, as no thread can be, but its stage is not asked again before it ends: what hangs holds
+    one thread, not one a request.
+    """
+
+    def __init__(self, metrics: Metrics, threads: int = 32) -> None:
+        self.metrics = metrics
+        self.budgets = {stage: budget(stage) for stage in BUDGETS}
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stage")
+        self._lock = threading.Lock()
+        self._late: dict[str, Future[Any]] = {}
+        self._rests_until: dict[str, float] = {}
+
+    def start(self, name: str, work: Callable[[], Any]) -> Future[Any]:
+        """Begin a stage; StageError where it hangs, or failed a moment ago."""
+        with self._lock:
+            late = self._late.get(name)
+            if late and not late.done():
+                raise StageError(f"{name}: an earlier call has not ended")
+            if time.monotonic() < self._rests_until.get(name, 0.0):
+                raise StageError(f"{name}: did not answer a moment ago")
+
+        def timed() -> Any:
+            begun = time.monotonic()
+            try:
+                with self.metrics.stage(name):
+                    return work()
+            except Exception:
+                if time.monotonic() - begun > LONG:
+                    self._rests_until[name] = time.monotonic() + REST
+                raise
+
+        return self._pool.submit(timed)
+
+    def result(self, name: str, begun: Future[Any], until: float) -> Any:
+        """What a stage gives before `until`, by time.monotonic(); StageError where it is late or raises."""
+        try:
+            return begun.result(max(0.0, until - time.monotonic()))
+        except TimeoutError as error:
+            if begun.done():  # the work's own
+                raise StageError(f"{name}: {error}") from error
+            with self._lock:
+                self._late[name] = begun
+            raise StageError(f"{name}: late") from None
+        except Exception as error:
+            raise StageError(f"{name}: {type(error).__name__}: {error}") from error
+
+    def run(self, name: str, seconds: float, work: Callable[[], Any]) -> Any:
+        """Start a stage and wait for it for so many seconds."""
+        return self.result(name, self.start(name, work), time.monotonic() + seconds)
+
+    def close(self) -> None:
+        """Take no more; what hangs is left behind."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,42 @@
+"""The recommender of the workspace."""
+
+import hashlib
+from pathlib import Path
+
+from dbt_project.workspace import workspace
+from models.registry import CHANNELS, RANKER
+from models.two_stage import TwoStage
+from serving.budget import Stages
+from serving.features import OnlineFeatures, check_built, fail_fast
+from serving.film_updates import FilmUpdates
+from serving.recommender import Recommender
+from serving.rule_file import RuleFile
+from serving.user_vectors import UserVectors, kept, mode
+
+
+def load_recommender(stages: Stages) -> Recommender:
+    """The recommender of the workspace: trained artifacts, the live registry, the online store.
+
+    Raises CineFeastError with the next command for whatever step is missing.
+    """
+    place = workspace()
+    check_built()
+    from feature_repo.store import load_store
+
+    rules = RuleFile(place)
+    store = fail_fast(load_store())
+    version = models_version(place.artifacts)
+    models = TwoStage.load(place.artifacts, store)
+    UserVectors(models, version, mode(), kept(), stages.metrics)
+    features = OnlineFeatures(store, models.services)
+    return Recommender(features, models, version, FilmUpdates(place), rules, stages)
+
+
+def models_version(artifacts: Path) -> str:
+    """Twelve hex digits that are equal for equal served models."""
+    digest = hashlib.sha256()
+    for name in (*CHANNELS, RANKER):
+        for file in ("config.json", "model.safetensors"):
+            path = artifacts / name / file
+            digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:12]

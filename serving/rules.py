@@ -1,0 +1,138 @@
+"""The rules that every list obeys, after the models: what the TOML file may say."""
+
+import hashlib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CONTROL = "control"
+
+
+class Part(BaseModel):
+    """A part of the file: nothing that is not known, nothing that is not documented."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Which(Part):
+    """Films: those that fit everything that is given."""
+
+    movie_ids: frozenset[int] = frozenset()
+    """These films."""
+    genres: frozenset[str] = frozenset()
+    """Films of any of these genres."""
+    directors: frozenset[str] = frozenset()
+    """Films whose first director is one of these."""
+    languages: frozenset[str] = frozenset()
+    """Films of any of these original languages, ISO 639-1."""
+    certifications: frozenset[str] = frozenset()
+    """Films of any of these certifications."""
+    year_from: int | None = None
+    """Films of this year or later."""
+    year_to: int | None = None
+    """Films of this year or earlier."""
+
+    @model_validator(mode="after")
+    def _not_everything(self) -> Self:
+        if type(self) is Which and not self.model_fields_set:
+            raise ValueError("names no film: give movie_ids, genres, directors, languages, certifications or years")
+        return self
+
+
+class Pin(Part):
+    """A film at a fixed place, for everyone who has not seen or hidden it."""
+
+    movie_id: int
+    """The film."""
+    place: int = Field(ge=1)
+    """Its place, from 1."""
+
+
+class Boost(Which):
+    """Films that are moved up or down."""
+
+    add: float = Field(ge=-1, le=1)
+    """Added to a relevance between 0, the last candidate's, and 1, the first's."""
+    device: str | None = None
+    """Only in answers for this device."""
+
+
+class Caps(Part):
+    """How many films of a list may share something; null for any number."""
+
+    genre: int | None = Field(default=None, ge=1)
+    """Of one genre; a film counts for its first."""
+    director: int | None = Field(default=None, ge=1)
+    """Of one director."""
+    collection: int | None = Field(default=None, ge=1)
+    """Of one collection."""
+
+
+class Settings(Part):
+    """What may differ between variants."""
+
+    candidates: int = Field(default=500, ge=1, le=1000)
+    """Candidates that are merged and ranked."""
+    ranked: bool = True
+    """Whether the ranker orders them; recall's order if not."""
+    silent: frozenset[str] = frozenset()
+    """Channels that are not asked."""
+    hide: list[Which] = []
+    """Films that no list shows."""
+    pins: list[Pin] = []
+    """Films at fixed places."""
+    boosts: list[Boost] = []
+    """Films that are moved up or down."""
+    caps: Caps = Caps()
+    """How many films of a list may share something."""
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    """How much likeness to films above counts against a film (MMR: Carbonell and Goldstein, SIGIR 1998)."""
+    exploration: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of a list, from its end, that is drawn from the candidates below it, anew every day."""
+    clicked: float = Field(default=0.1, ge=0, le=1)
+    """What likeness to a film that the user clicked adds to a relevance."""
+
+
+class Variant(Part):
+    """One of several configurations that users are divided among."""
+
+    share: float = Field(ge=0)
+    """Its users, in relation to the other shares."""
+    settings: dict[str, Any] = {}
+    """What differs from the rules for all."""
+
+
+class Rules(Part):
+    """The file."""
+
+    salt: str = ""
+    """Another salt divides the users anew."""
+    everywhere: Settings = Settings()
+    """The rules for all."""
+    variants: dict[str, Variant] = {CONTROL: Variant(share=1)}
+    """Whom else they are for, by name."""
+
+    @model_validator(mode="after")
+    def _variants_can_be(self) -> Self:
+        if not sum(variant.share for variant in self.variants.values()) > 0:
+            raise ValueError("no variant has a share above 0")
+        for name in self.variants:
+            self.of(name)
+        return self
+
+    def of(self, name: str) -> Settings:
+        """A variant's settings."""
+        given = self.everywhere.model_dump(exclude_unset=True)
+        changed = self.variants[name].settings
+        hidden = [*given.get("hide", []), *changed.get("hide", [])]  # a variant hides more, never less
+        return Settings.model_validate(given | changed | {"hide": hidden})
+
+    def assigned(self, user_id: int) -> str:
+        """The variant of a user: always the same, as long as salt and shares are."""
+        digest = hashlib.sha256(f"{self.salt}:{user_id}".encode()).digest()
+        at = int.from_bytes(digest[:8], "big") / 2**64 * sum(v.share for v in self.variants.values())
+        for name, variant in self.variants.items():
+            at -= variant.share
+            if at < 0:
+                return name
+        return name

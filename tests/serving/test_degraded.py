@@ -1,0 +1,152 @@
+"""Whatever fails within an answer leaves an answer, which says so, and is over when the fault is."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.asked import CandidatesQuery
+from serving.budget import StageError, Stages
+from serving.metrics import Metrics
+from tests.serving.conftest import Demo
+
+USER = 12
+
+
+@pytest.fixture(scope="module")
+def recommender(demo: Demo) -> Iterator[Any]:
+    from serving.loading import load_recommender
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CINEFEAST_WORKSPACE", str(demo.root))
+        patch.setenv("REDIS_CONNECTION_STRING", "")
+        yield load_recommender(Stages(Metrics()))
+
+
+def fails(*_: object, **__: object) -> Any:
+    raise ZeroDivisionError("made up")
+
+
+def ask(recommender: Any, user: int = USER) -> Any:
+    return recommender.answer(user, CandidatesQuery())
+
+
+def ids(answer: Any) -> list[int]:
+    return [item.movie_id for item in answer.items]
+
+
+def test_a_ranker_that_raises_leaves_the_order_of_recall(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ask(recommender)
+    with monkeypatch.context() as patch:
+        patch.setattr(recommender.models, "scored", fails)
+        answer = ask(recommender)
+    row = recommender.features.users([USER])
+    seen = row["user_seen_movie_ids"][0].as_py()
+    merged = recommender.models.recall(row, [np.array(seen)])
+    assert ids(answer) == merged.ids[0][:10].tolist()
+    assert answer.strategy == "recall"
+    assert answer.degraded == ["rank: ZeroDivisionError: made up; in recall's order"]
+    after = ask(recommender)
+    assert (ids(after), after.degraded, after.strategy) == (ids(before), [], "two_stage")
+
+
+def test_channels_that_raise_are_done_without(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(recommender.models.channels["item_cf"], "recommend", fails)
+        answer = ask(recommender)
+        assert answer.strategy == "two_stage"
+        assert len(answer.items) == 10
+        assert answer.degraded == ["recall:item_cf: ZeroDivisionError: made up"]
+        for channel in recommender.models.channels.values():
+            patch.setattr(channel, "recommend", fails)
+        answer = ask(recommender)
+        assert (answer.strategy, answer.reason) == ("popularity", "recall brought no film")
+        assert len(answer.degraded) == len(recommender.models.channels) + 1
+        counts = recommender.catalogue.table.sort_by([("movie_count_ratings", "descending"), ("movie_id", "ascending")])
+        seen = set(recommender.features.users([USER])["user_seen_movie_ids"][0].as_py())
+        assert ids(answer) == [movie for movie in counts["movie_id"].to_pylist() if movie not in seen][:10]
+    assert ask(recommender).degraded == []
+
+
+def test_a_channel_that_hangs_holds_up_one_answer_alone(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    channel = recommender.models.channels["two_tower"]
+    works = channel.recommend
+
+    def hangs(*given: Any) -> Any:
+        go_on.wait(30)
+        return works(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(channel, "recommend", hangs)
+        assert ask(recommender).degraded == ["recall:two_tower: late"]
+        threads = threading.active_count()
+        began = time.monotonic()
+        for _ in range(10):
+            answer = ask(recommender)
+            assert answer.degraded == ["recall:two_tower: an earlier call has not ended"]
+            assert len(answer.items) == 10
+        assert time.monotonic() - began < 10 * 0.9, "each waited for the channel"
+        assert threading.active_count() <= threads + 8, "each left a thread behind"
+        go_on.set()
+    deadline = time.monotonic() + 5
+    while ask(recommender).degraded:
+        assert time.monotonic() < deadline
+
+
+def test_a_slow_store_leaves_features_as_they_were(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ask(recommender)
+    reads = recommender.features.users
+
+    def slow(user_ids: list[int]) -> Any:
+        time.sleep(0.8)
+        return reads(user_ids)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recommender.features, "users", slow)
+        answer = ask(recommender)
+        assert ids(answer) == ids(before)
+        assert answer.degraded[0].startswith("features: late; the user's features are those of ")
+        stranger = ask(recommender, 55)
+        assert stranger.strategy == "popularity"
+        assert stranger.degraded[0].endswith("nothing is known of the user")
+    time.sleep(1.0)
+    assert ask(recommender).degraded == []
+
+
+def test_a_stage_that_failed_slowly_is_left_alone_for_a_moment() -> None:
+    stages = Stages(Metrics())
+
+    def slow_failure() -> None:
+        time.sleep(0.1)
+        raise OSError("gone")
+
+    with pytest.raises(StageError, match="store: OSError: gone"):
+        stages.run("store", 1, slow_failure)
+    with pytest.raises(StageError, match="did not answer a moment ago"):
+        stages.run("store", 1, slow_failure)
+    time.sleep(1.05)
+    assert stages.run("store", 1, lambda: 7) == 7
+
+
+def test_a_damaged_artifact_is_told(demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte of the weights, which loads as well as any other, is another model."""
+    import shutil
+
+    from dbt_project.errors import CineFeastError
+    from feature_repo.store import load_store
+    from models.recall.two_tower import TwoTower
+
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(demo.root))
+    artifact = shutil.copytree((demo.root / "artifacts" / "two_tower").resolve(), tmp_path / "two_tower")
+    weights = artifact / "model.safetensors"
+    TwoTower.load(artifact, load_store())
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CineFeastError, match=r"model.safetensors is not what was saved with config.json"):
+        TwoTower.load(artifact, load_store())

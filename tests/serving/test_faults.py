@@ -1,0 +1,176 @@
+"""Under load, one fault after the other: nothing acknowledged is lost, and every answer is good or says what is not."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from tests.commands import FOREVER, run
+from tests.serving.conftest import Demo
+from tests.serving.servers import KEYS, WRITER, RedisServer, served, wait_for
+
+CLIENTS = 6
+
+
+@pytest.fixture(scope="module")
+def workspace(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("faults") / "workspace"
+    shutil.copytree(demo.root, root, symlinks=True)
+    (root / "feast" / "online.db").unlink()
+    store = {"REDIS_CONNECTION_STRING": redis_server.address}
+    feast = ("feast", "-f", "feature_store.redis.yaml")
+    run(root, *feast, "apply", folder="feature_repo", **store)
+    run(root, *feast, "materialize", *FOREVER, folder="feature_repo", **store)
+    return root
+
+
+@pytest.fixture(scope="module")
+def client(workspace: Path, redis_server: RedisServer) -> Iterator[httpx.Client]:
+    more = {"REDIS_CONNECTION_STRING": redis_server.address, "CINEFEAST_MAX_REQUESTS": "16"}
+    with served(workspace, **more, **KEYS) as client:
+        yield client
+
+
+class Load:
+    """Clients that ask and send events, each after the other, until told to stop; what they met."""
+
+    def __init__(self, url: str, users: int, movie_ids: list[int]) -> None:
+        self.url, self.users, self.movie_ids = url, users, movie_ids
+        self.statuses: Counter[tuple[str, int]] = Counter()
+        self.acknowledged: list[tuple[int, int]] = []
+        self.answers: list[dict[str, Any]] = []
+        self.wrong: list[str] = []
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._client, args=(n,)) for n in range(CLIENTS)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _client(self, number: int) -> None:
+        with httpx.Client(base_url=self.url, timeout=30) as client:
+            turn = 0
+            while not self._is_over.is_set():
+                turn += 1
+                user = 1 + (number * 7 + turn) % self.users
+                self._note("ask", client.get(f"/v1/users/{user}/recommendations"))
+                sender, movie = 20_000 + number, self.movie_ids[turn % len(self.movie_ids)]
+                event = {"event_id": f"load-{number}-{turn}", "kind": "watch", "user_id": sender, "movie_id": movie}
+                if self._note("send", client.post("/v1/events", json=event, headers=WRITER)):
+                    self.acknowledged.append((sender, movie))
+
+    def _note(self, what: str, response: httpx.Response) -> bool:
+        self.statuses[what, response.status_code] += 1
+        if response.status_code == 503 and response.headers.get("Retry-After"):
+            time.sleep(0.05)
+        elif response.status_code >= 400:
+            self.wrong.append(response.text)
+        elif what == "ask":
+            self.answers.append(response.json())
+        return response.status_code == 202
+
+    def degraded(self, since: int, stage: str) -> list[dict[str, Any]]:
+        return [a for a in self.answers[since:] if any(told.startswith(stage) for told in a["degraded"])]
+
+
+def test_faults_under_load(client: httpx.Client, workspace: Path, redis_server: RedisServer, demo: Demo) -> None:
+    users = demo.data.users
+    movie_ids = [film.movie_id for film in demo.data.films]
+    with Load(str(client.base_url), users, movie_ids) as load:
+        wait_for(lambda: len(load.answers) > 20, "answers")
+        assert not [answer for answer in load.answers if answer["degraded"]]
+
+        redis_server.stop()
+        before = len(load.answers)
+        wait_for(lambda: len(load.degraded(before, "features")) > 10, "degraded answers without Redis")
+        redis_server.start()
+        before = len(load.answers)
+        wait_for(lambda: len(load.answers) > before + 20 and not load.answers[-1]["degraded"], "full answers again")
+
+        served_models = client.get("/health/ready").json()["models_version"]
+        broken = workspace / "artifacts" / "two_tower" / "model.safetensors"
+        good = broken.read_bytes()
+        broken.write_bytes(good[:-100] + bytes(100))
+        wait_for(lambda: client.get("/health/ready").json()["refused"] is not None, "the bad artifact is refused")
+        assert "two_tower" in client.get("/health/ready").json()["refused"]
+        assert client.get("/health/ready").json()["models_version"] == served_models
+        broken.write_bytes(good)
+        wait_for(lambda: client.get("/health/ready").json()["refused"] is None, "the good artifact is taken")
+    assert load.wrong == []
+    assert {status for _, status in load.statuses} <= {200, 202, 503}
+    print(dict(load.statuses), f"{len(load.acknowledged)} acknowledged")
+    landed = pq.read_table(workspace / "raw" / "events" / "user_feedback").to_pylist()
+    assert {(row["user_id"], row["movie_id"]) for row in landed} >= set(load.acknowledged)
+    for sender in {sender for sender, _ in load.acknowledged}:
+        watched = {movie for who, movie in load.acknowledged if who == sender}
+
+        def is_online(sender: int = sender, watched: set[int] = watched) -> bool:
+            features = client.get(f"/v1/users/{sender}/features", headers=WRITER).json()["features"]
+            return watched <= set(features["user_watched_movie_ids"])
+
+        wait_for(is_online, "what was acknowledged while Redis was away is online")
+
+
+def test_a_full_queue_is_a_quick_503(client: httpx.Client) -> None:
+    """More requests at once than are taken: some are told to come again, none fails otherwise, health answers."""
+    statuses: Counter[int] = Counter()
+    headers: list[str | None] = []
+
+    def ask(n: int) -> None:
+        response = httpx.get(f"{client.base_url}/v1/users/{1 + n % 60}/recommendations", timeout=60)
+        statuses[response.status_code] += 1
+        if response.status_code == 503:
+            headers.append(response.headers.get("Retry-After"))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(60)]
+    for thread in threads:
+        thread.start()
+    assert client.get("/health/live").status_code == 200
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200, 503}, statuses
+    assert set(headers) == {"1"}
+    assert statuses[200] >= 16
+
+
+def test_what_is_in_flight_is_finished_when_the_server_is_told_to_end(client: httpx.Client, workspace: Path) -> None:
+    """The last test of this server. An event among them is on disk."""
+    statuses: list[int] = []
+    ready = threading.Barrier(9)
+
+    def ask(n: int) -> None:
+        with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+            mine.get("/health/live")  # connected
+            ready.wait()
+            if n:
+                statuses.append(mine.get(f"/v1/users/{n}/recommendations").status_code)
+            else:
+                event = {"event_id": "the-last", "kind": "watch", "user_id": 31_000, "movie_id": 1}
+                statuses.append(mine.post("/v1/events", json=event, headers=WRITER).status_code)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    time.sleep(0.1)
+    os.kill(client.pid, signal.SIGTERM)  # type: ignore[attr-defined]
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] * 7 + [202], statuses
+    landed = pq.read_table(workspace / "raw" / "events" / "user_feedback")["event_id"].to_pylist()
+    assert "the-last" in landed

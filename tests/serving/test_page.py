@@ -1,0 +1,130 @@
+"""The page in a real headless Chromium."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.serving.conftest import Demo
+from tests.serving.servers import ADMIN, KEYS, served
+
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def client(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    root = shutil.copytree(demo.root, tmp_path_factory.mktemp("page") / "workspace", symlinks=True)
+    with served(root, **KEYS) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
+    """A page that fails the test for any error in its console or any request elsewhere."""
+    context = browser.new_context(base_url=str(client.base_url))
+    opened, wrong = context.new_page(), []
+    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(str(client.base_url)) else None)
+    yield opened
+    context.close()
+    assert [told for told in wrong if "favicon" not in told] == []
+
+
+def titles(page: Page, heading: str = "Recommended") -> list[str]:
+    section = page.locator("section").filter(has=page.get_by_role("heading", name=re.compile(f"^{heading}")))
+    return [text.split("\n")[0].strip() for text in section.locator("h3").all_inner_texts()]
+
+
+def test_a_user_sees_history_recommendations_and_reasons(page: Page, client: httpx.Client, demo: Demo) -> None:
+    page.goto("/")
+    page.get_by_label("User").fill("3")
+    page.get_by_role("button", name="Show").click()
+    answer = client.get("/v1/users/3/recommendations", params={"n": 12, "explain": True}).json()
+    shown = titles(page)
+    assert [title.startswith(item["title"]) for title, item in zip(shown, answer["items"], strict=True)] == [True] * 12
+    mine = sorted((r for r in demo.data.ratings if r[0] == 3), key=lambda r: r[3])
+    assert page.locator(".seen li").count() == min(10, len(mine))
+    expect(page.get_by_text("because you watched").first).to_be_visible()
+    expect(page.locator(".badge").filter(has_text="two_tower").first).to_be_visible()
+    page.get_by_role("link", name="similar films").first.click()
+    expect(page.get_by_role("heading", name=f"Similar to {answer['items'][0]['title']}")).to_be_visible()
+    assert len(titles(page, "Similar to")) > 3
+    expect(page.get_by_text("This product uses the TMDB API but is not endorsed or certified by TMDB.")).to_be_visible()
+
+
+def test_a_visitor_rates_films_by_keyboard_alone(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    first = page.locator("#rate select").first
+    while not first.evaluate("e => e === document.activeElement"):
+        page.keyboard.press("Tab")
+    rated = page.locator("#rate label").first.inner_text()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    button = page.get_by_role("button", name="Recommend")
+    while not button.evaluate("e => e === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile("^Recommended"))).to_be_visible()
+    assert len(titles(page)) == 12
+    assert rated not in titles(page)
+    expect(page.locator(".seen li").filter(has_text=rated)).to_have_count(1)
+
+
+def test_the_effect_of_a_rule_stands_beside(page: Page) -> None:
+    page.goto("/?user=4")
+    page.locator("#rule-user").select_option("old")
+    page.get_by_role("button", name="Show").click()
+    plain, changed = titles(page), titles(page, "With the rule")
+    assert plain != changed
+    assert len(plain) == len(changed) == 12
+    assert page.locator(".move").filter(has_text=re.compile("new|up|down")).count() > 0
+
+
+def test_it_fits_a_phone_and_is_dark_where_that_is_liked(browser: Browser, client: httpx.Client) -> None:
+    shades = {}
+    for scheme in ("light", "dark"):
+        context = browser.new_context(base_url=str(client.base_url), viewport=PHONE, color_scheme=scheme)
+        page = context.new_page()
+        page.goto("/?user=3&rule=diverse")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        for control in page.locator("select:visible, input:visible, button:visible").all():
+            assert control.bounding_box()["height"] >= 40  # type: ignore[index]
+        shades[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        context.close()
+    assert shades["light"] != shades["dark"]
+
+
+def test_what_a_title_says_is_text(page: Page, client: httpx.Client) -> None:
+    movie_id = client.get("/v1/users/5/recommendations").json()["items"][0]["movie_id"]
+    title = "<script>document.title='owned'</script><b>bold</b>"
+    assert client.put(f"/v1/films/{movie_id}", json={"title": title}, headers=ADMIN).status_code == 200
+    page.goto("/?user=5")
+    assert page.title() == "CineFeast"
+    assert any(title in told for told in titles(page))
+
+
+@pytest.mark.parametrize("query", ["user=x", f"user={9**30}", "user=1&similar=999999", "rated=1:9", "rated=9",
+                                   f"rated={'9' * 5000}:5", "user=1&rule=nothing", "rated=999999:5"])  # fmt: skip
+def test_nonsense_is_answered_with_a_page(client: httpx.Client, query: str) -> None:
+    response = client.get(f"/?{query}")
+    assert response.status_code in (200, 404)
+    assert "<h1>" in response.text

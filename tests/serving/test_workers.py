@@ -1,0 +1,55 @@
+"""Several workers on one workspace: what one takes, the others know."""
+
+import os
+import shutil
+import signal
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.serving.conftest import Demo
+from tests.serving.servers import ADMIN, KEYS, WRITER, answers, served, wait_for
+
+
+def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Path) -> None:
+    root = shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
+    movie_ids = [film.movie_id for film in demo.data.films][:40]
+    with served(root, may_log=True, workers=2, **KEYS) as client:
+        url = str(client.base_url)
+        parent = psutil.Process(client.pid)  # type: ignore[attr-defined]
+        wait_for(lambda: client.log.read_text().count("ready:") == 2, "both workers")  # type: ignore[attr-defined]
+
+        def send(movie_id: int) -> int:
+            """On a connection of its own, so that either worker may get it; each event twice."""
+            event = {
+                "event_id": f"w-{movie_id}",
+                "kind": "rating",
+                "rating": 4.0,
+                "user_id": 9000,
+                "movie_id": movie_id,
+            }
+            receipts = [httpx.post(f"{url}/v1/events", json=event, headers=WRITER, timeout=60).json() for _ in "ab"]
+            return sum(receipt["accepted"] for receipt in receipts)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(send, movie_ids)) == [1] * len(movie_ids)
+        features = client.get("/v1/users/9000/features", headers=WRITER).json()["features"]
+        assert sorted(features["user_seen_movie_ids"]) == sorted(movie_ids)
+
+        first = httpx.get(f"{url}/v1/popular").json()["items"][0]["movie_id"]
+        assert client.post(f"/v1/films/{first}/retire", headers=ADMIN).status_code == 200
+        for _ in range(20):  # both
+            answer = httpx.get(f"{url}/v1/popular").json()
+            assert first not in [item["movie_id"] for item in answer["items"]]
+
+        before = {child.pid for child in parent.children()}
+        assert len(before) == 2
+        os.kill(min(before), signal.SIGKILL)
+        wait_for(lambda: len({c.pid for c in parent.children()} - before) == 1, "another worker")
+        statuses = Counter(httpx.get(f"{url}/health/live", timeout=60).status_code for _ in range(10))
+        assert statuses == {200: 10}
+        wait_for(lambda: answers(client, "/health/ready"), "ready")
+    assert not psutil.pid_exists(max(before)), "a worker outlived its parent"
