@@ -13,15 +13,17 @@ def cross_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """Return the crossed features of `inputs`, row by row, as float64 with NaN where an input is unknown.
 
     `inputs` holds user_genre_affinity and user_genre_share (lists by genre_index), user_mean_rating, movie_genres
-    (lists of genre_index), movie_mean_rating and movie_count_ratings.
+    (lists of genre_index), movie_mean_rating, movie_count_ratings and movie_count_ratings_90d.
     """
     row, genre = _flatten(inputs["movie_genres"])
+    popularity = np.log1p(_floats(inputs["movie_count_ratings"]))
     return pd.DataFrame(
         {
             "cross_genre_affinity": _mean_at(inputs["user_genre_affinity"], row, genre),
             "cross_genre_share": _mean_at(inputs["user_genre_share"], row, genre),
             "cross_mean_difference": _floats(inputs["movie_mean_rating"]) - _floats(inputs["user_mean_rating"]),
-            "cross_log_popularity": np.log1p(_floats(inputs["movie_count_ratings"])),
+            "cross_log_popularity": popularity,
+            "cross_popularity_trend": np.log1p(_floats(inputs["movie_count_ratings_90d"])) - popularity,
         }
     )
 

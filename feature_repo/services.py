@@ -76,6 +76,23 @@ recall_graph_v1 = FeatureService(
     description="Who rated what, and who made it: the edges of a graph of users, films and people.",
     owner="cinefeast",
 )
+rank_unified_v1 = FeatureService(
+    name="rank_unified_v1",
+    features=[
+        views.user_state,
+        views.user_profile,
+        views.user_history,
+        *ITEMS,
+        views.movie_people,
+        views.movie_origin,
+        views.movie_text,
+        on_demand.user_movie_cross,
+        on_demand.user_movie_taste,
+        on_demand.request_context,
+    ],
+    description="User, film and crossed features, the moment, and what recall says: every ranker reads these.",
+    owner="cinefeast",
+)
 rank_dcn_v1 = FeatureService(
     name="rank_dcn_v1",
     features=[*USERS, *ITEMS, on_demand.user_movie_cross],

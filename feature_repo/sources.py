@@ -28,6 +28,7 @@ movie_recent = WarehouseSource(name="feat_movie_recent", table="features.feat_mo
 movie_influence = WarehouseSource(name="feat_movie_influence", table="features.feat_movie_influence")
 movie_profile = WarehouseSource(name="feat_movie_profile", table="features.feat_movie_profile")
 movie_people = WarehouseSource(name="feat_movie_people", table="features.feat_movie_people")
+movie_origin = WarehouseSource(name="feat_movie_origin", table="features.feat_movie_origin")
 movie_text = WarehouseSource(name="feat_movie_text", table="features.feat_movie_text")
 
 user_sequence = WindowSource(

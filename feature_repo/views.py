@@ -182,6 +182,23 @@ movie_people = FeatureView(
     ],
 )
 
+movie_origin = FeatureView(
+    name="movie_origin",
+    entities=[entities.movie],
+    source=sources.movie_origin,
+    description="Where a film was made.",
+    tags={"grain": "movie", "mart": "feat_movie_origin"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(
+            name="movie_countries",
+            dtype=Array(String),
+            description="production countries, ISO 3166-1 or the graph's ids, ascending",
+        ),
+    ],
+)
+
 movie_text = FeatureView(
     name="movie_text",
     entities=[entities.movie],

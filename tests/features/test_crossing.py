@@ -24,6 +24,7 @@ def test_each_row_is_the_mean_over_the_films_genres() -> None:
             "user_mean_rating": [None if a is None else 3.0 for a in affinity],
             "movie_mean_rating": [4.5] * count,
             "movie_count_ratings": [9] * count,
+            "movie_count_ratings_90d": [9] * count,
         }
     )
     result = cross_features(frame)
@@ -45,5 +46,7 @@ def test_each_row_is_the_mean_over_the_films_genres() -> None:
 
 def test_all_unknown_gives_all_unknown() -> None:
     names = ["user_genre_affinity", "user_genre_share", "movie_genres", "user_mean_rating", "movie_mean_rating"]
-    frame = pd.DataFrame({name: [None, None] for name in [*names, "movie_count_ratings"]}, dtype=object)
+    frame = pd.DataFrame(
+        {name: [None, None] for name in [*names, "movie_count_ratings", "movie_count_ratings_90d"]}, dtype=object
+    )
     assert cross_features(frame).isna().all().all()
