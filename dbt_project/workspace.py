@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def samples(self) -> Path:
+        """What rankers learn from, a directory a protocol, a shard after another."""
+        return self.root / "samples"
+
+    @property
     def searches(self) -> Path:
         """Studies of parameters, and what channels brought while the merge was tuned."""
         return self.root / "searches"

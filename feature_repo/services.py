@@ -93,9 +93,3 @@ rank_unified_v1 = FeatureService(
     description="User, film and crossed features, the moment, and what recall says: every ranker reads these.",
     owner="cinefeast",
 )
-rank_dcn_v1 = FeatureService(
-    name="rank_dcn_v1",
-    features=[*USERS, *ITEMS, on_demand.user_movie_cross],
-    description="User, film and crossed features.",
-    owner="cinefeast",
-)

@@ -41,13 +41,19 @@ class Films:
         self.runtimes = floats(columns["movie_runtime"])
         self.texts = vectors(columns["movie_text_embedding"])
 
+    def take(self, rows: np.ndarray) -> "Films":
+        """Some of the films."""
+        some = object.__new__(Films)
+        some.__dict__ = {name: values[rows] for name, values in vars(self).items()}
+        return some
+
     def facts(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The request's `watched_...` columns for films watched in this order, -1 for one that is not here."""
         known = rows >= 0
 
         def taken(values: np.ndarray, none: Any) -> np.ndarray:
-            some: np.ndarray = values[rows]
-            some[~known] = none
+            some = np.full((len(rows), *values.shape[1:]), none, values.dtype)
+            some[known] = values[rows[known]]
             return some.ravel()
 
         return {

@@ -75,6 +75,14 @@ class Model(ABC):
             "versions": {part: version(part) for part in PARTS},
         }
 
+    def save_parts(self, folder: Path) -> None:
+        """Write files beside the common ones; most models have none."""
+        return
+
+    def load_parts(self, folder: Path) -> None:
+        """Read them back; called last."""
+        return
+
     def save(self, path: Path) -> None:
         """Write the artifact to the directory `path`, at once or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +103,7 @@ class Model(ABC):
             )
             rows = np.arange(len(self.films))
             pq.write_table(pa.table({"row": rows, "movie_id": self.films.values}), built / "ids.parquet")
+            self.save_parts(built)
             (built / "MODEL_CARD.md").write_text(_card(self, description), encoding="utf-8")
             checksums = {name: checksum(built / name) for name in CHECKED}
             _write_json(built / "config.json", description | {"checksums": checksums})
@@ -131,6 +140,10 @@ class Model(ABC):
         model.provenance = {key: description[key] for key in kept if key in description}
         check_schema(path, model.config, model.provenance["schema"], schema(store, model.config.service))
         model.restore(tensors, description["facts"], store)
+        try:
+            model.load_parts(path)
+        except OSError as error:
+            raise CineFeastError(f"{path} is damaged (no {error})", again(path)) from None
         return model
 
 

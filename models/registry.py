@@ -23,14 +23,21 @@ RECALL = {
     "content": "content:Content",
 }
 """Recall channels: module and class in models.recall, imported only when asked for, as some bring torch."""
-RANK = {"dcn": "dcn:DCN"}
+RANK = {
+    "unified": "unified:UnifiedRanker",
+    "dcn": "dcn:DCN",
+    "deepfm": "deepfm:DeepFM",
+    "lambdamart": "boosting:Boosting",
+    "logistic": "logistic:Logistic",
+}
 """Rankers: module and class in models.rank."""
 
 MERGE = Merging.read()
 """How what the channels bring becomes one list: configs/merge.toml."""
 CHANNELS = tuple(MERGE.channels)
 """The channels that are merged and served; the others are trained when they are named."""
-RANKER = "dcn"
+RANKER = "unified"
+"""The ranker that is served; the others are trained when they are named, and stand beside it in docs/ranking.md."""
 
 
 def model_class(name: str) -> type[Model]:

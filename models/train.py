@@ -1,17 +1,17 @@
 """`cinefeast train`: fit on the train split, choose on validation, refit on both, save."""
 
 import json
+import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
-from models.artifacts import Model
 from models.dataset import SPLIT_COLUMN, Dataset, Protocol
-from models.registry import CHANNELS, MERGE, RANKER, RECALL, model_class
+from models.registry import CHANNELS, MERGE, RANK, RANKER, RECALL, model_class
 
-MODELS = (*RECALL, RANKER)
+MODELS = (*RECALL, *RANK)
 
 
 def artifacts_of(space: Workspace, protocol: Protocol) -> Path:
@@ -44,20 +44,20 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
         raise CineFeastError(f"no model {', '.join(unknown)}: there are {', '.join(MODELS)}", "cinefeast train")
     wanted = [name for name in MODELS if name in (names or (*CHANNELS, RANKER))]
     if protocol == "leave-one-out":
-        wanted = [name for name in wanted if name != RANKER]  # its samples need a validation window in time
+        wanted = [name for name in wanted if name not in RANK]  # their samples need a validation window in time
     space = workspace()
     dataset = dataset_name(space)
     data = Dataset(load_store(), protocol)
-    needed = {*wanted, *(CHANNELS if RANKER in wanted else ())} - {RANKER}
+    rankers = [name for name in wanted if name in RANK]
+    needed = {*wanted, *(CHANNELS if rankers else ())}
     fitted = {name: fit_channel(data, name, runs=space.runs) for name in RECALL if name in needed}
+    samples = ranking_samples(data, {n: fitted[n] for n in CHANNELS}, space) if rankers else None
     folder = artifacts_of(space, protocol)
     measured = {}
     for name in wanted:
         started = time.perf_counter()
         model = (
-            fit_ranker(data, {n: fitted[n] for n in CHANNELS})
-            if name == RANKER
-            else fitted[name].refit(data, "validation")
+            fit_ranker(data, name, samples, runs=space.runs) if name in RANK else fitted[name].refit(data, "validation")
         )
         model.metrics = {**model.metrics, "fit_seconds": round(time.perf_counter() - started, 2)}
         model.provenance["dataset"] = dataset
@@ -86,13 +86,26 @@ def fit_channel(data: Dataset, name: str, changes: dict[str, Any] | None = None,
     return channel
 
 
-def fit_ranker(data: Dataset, channels: dict[str, Any]) -> Model:
-    """The ranker, fitted on what channels of the train split bring in the validation window."""
+def ranking_samples(data: Dataset, channels: dict[str, Any], space: Workspace) -> Any:
+    """What all rankers learn from: what channels of the train split bring in the validation window."""
+    from models.rank.config import RankConfig
     from models.rank.samples import make_samples
 
-    kind: Any = model_class(RANKER)
-    ranker = kind(kind.Config.read(RANKER))
-    samples = make_samples(data, channels, MERGE, ranker.config)
-    ranker.fit(data, samples, list(channels), "validation")
-    fitted: Model = ranker
-    return fitted
+    config = cast(RankConfig, model_class(RANKER).Config.read(RANKER))
+    return make_samples(data, channels, MERGE, config, space.samples / data.protocol, processes=cores())
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fit_ranker(
+    data: Dataset, name: str, samples: Any, changes: dict[str, Any] | None = None, runs: Path | None = None
+) -> Any:
+    """A ranker fitted on samples; its configuration is the frozen one but for `changes`."""
+    kind: Any = model_class(name)
+    ranker = kind(kind.Config.read(name).changed(changes or {}))
+    ranker.run = runs and runs / data.protocol / name / "train"
+    ranker.fit(data, samples, list(CHANNELS), "validation")
+    return ranker

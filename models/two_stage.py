@@ -10,7 +10,7 @@ from feast import FeatureStore
 
 from models.columns import integers
 from models.ids import Ids
-from models.rank.features import candidate_rows, recall_columns
+from models.rank.pairs import Facts, Pairs, candidate_rows, make_pairs, recall_columns
 from models.recall.base import Recaller
 from models.recall.item_cf import ItemCF
 from models.recall.merge import Candidates, merge
@@ -58,6 +58,7 @@ class TwoStage:
         self.channels = channels
         self.ranker = ranker
         self.merging = merging
+        self._facts: tuple[pa.Table, Facts] | None = None
 
     @classmethod
     def load(cls, artifacts: Path, store: FeatureStore) -> Self:
@@ -79,15 +80,33 @@ class TwoStage:
         """Merged candidates for each user."""
         return fan_out(self.channels, self.merging, users, exclude, size)
 
-    def order(self, users: pa.Table, films: pa.Table, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
-        """The ranker's scores (n, c); `rows` (n, c) tells each candidate's row in `films`, -1 for none (-inf)."""
+    def pairs(
+        self, users: pa.Table, films: pa.Table, candidates: Candidates, rows: np.ndarray, facts: Facts | None = None
+    ) -> Pairs:
+        """What the ranker scores, in the order of `numpy.nonzero(rows >= 0)`.
+
+        `rows` (n, c) tells each candidate's row in `films`, -1 for none. `facts` are those of all films, made of
+        `films` where they are not given.
+        """
         user, place = np.nonzero(rows >= 0)
+        recall = recall_columns(candidates, list(self.channels))[user, place]
+        named, film = np.unique(rows[user, place], return_inverse=True)  # encode these alone, not all films
+        prepared = None if facts else self._facts_of(films).films.take(named)
+        return make_pairs(
+            users, films.take(pa.array(named)), user, film, recall, facts or self._facts_of(films), prepared
+        )
+
+    def order(self, candidates: Candidates, rows: np.ndarray, pairs: Pairs) -> np.ndarray:
+        """The ranker's scores (n, c) of the candidates; -inf where `rows` has none."""
         scores = np.full(candidates.ids.shape, -np.inf, np.float32)
-        if len(user):
-            recall = recall_columns(candidates, list(self.channels))[user, place]
-            named, film = np.unique(rows[user, place], return_inverse=True)  # encode these alone, not all films
-            scores[user, place] = self.ranker.score(users, films.take(pa.array(named)), user, film, recall)
+        scores[rows >= 0] = self.ranker.score(pairs)
         return scores
+
+    def _facts_of(self, catalogue: pa.Table) -> Facts:
+        """The facts of a catalogue, worked out once: a server asks with the same one each time."""
+        if self._facts is None or self._facts[0] is not catalogue:
+            self._facts = (catalogue, Facts(catalogue))
+        return self._facts[1]
 
     def recommend(
         self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT
@@ -102,7 +121,7 @@ class TwoStage:
         user, place, film = candidate_rows(found, known)
         rows = np.full(found.ids.shape, -1, np.int64)
         rows[user, place] = film
-        scores = self.order(users, catalogue, found, rows)
+        scores = self.order(found, rows, self.pairs(users, catalogue, found, rows))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return [
             self._explained(users.slice(i, 1), catalogue, found, scores[i], rows[i], i, best[i])

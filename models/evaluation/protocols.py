@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from models.columns import integers
 from models.dataset import Dataset
 from models.evaluation.cases import Cases
 from models.evaluation.metrics import SHOWN, PerUser, Rated, coverage, mean_and_interval, per_user
-from models.rank.samples import catalogue_ids, films_at
+from models.ids import Ids
+from models.rank.pairs import Facts, Pairs
 from models.recall.base import Recaller
 from models.recall.merge import Candidates, Lists, merge
 from models.two_stage import BROUGHT, TwoStage, of_few
@@ -38,6 +41,7 @@ class Protocol:
         self.models = models
         self.rated = rated
         self.films = films
+        self._facts: Facts | None = None
         asked = [*channels.values(), *([models.ranker] if models and models.ranker else [])]
         self.services = sorted({model.config.service for model in asked})
 
@@ -77,18 +81,33 @@ class Protocol:
 
     def rank_now(self, cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
         """The ranker's order of the candidates, with each film's features as of the case's own moment."""
+        films, rows = self.films_now(cases, merged)
+        return ordered(self._two_stage, merged, rows, self.pairs(users, films, merged, rows))
+
+    def films_now(self, cases: Cases, merged: Candidates) -> tuple[Any, np.ndarray]:
+        """The films' half of the ranker's service at each case's own moment, and each candidate's row in it (n, c)."""
         service = self._two_stage.ranker.config.service
-        films, code = films_at(self.data, service, merged.ids, cases.frame["event_timestamp"].to_numpy())
-        known = catalogue_ids(films).values[code].reshape(merged.ids.shape) == merged.ids
-        rows = np.where((merged.ids >= 0) & known, code.reshape(merged.ids.shape), -1)
-        return self._ordered(users, films, merged, rows)
+        moments = np.repeat(cases.frame["event_timestamp"].to_numpy(), merged.ids.shape[1])
+        pairs = pd.DataFrame({"movie_id": merged.ids.ravel(), "event_timestamp": moments})
+        code, _ = pd.factorize(pd.MultiIndex.from_frame(pairs))  # a film at a moment is read once
+        first = pd.Series(code).drop_duplicates().index
+        films = self.data.films(service, pairs.iloc[first].reset_index(drop=True))
+        known = integers(films, "movie_id")[code].reshape(merged.ids.shape) == merged.ids
+        return films, np.where((merged.ids >= 0) & known, code.reshape(merged.ids.shape), -1)
+
+    def pairs(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> Pairs:
+        """What the ranker scores; facts of films watched are of all films there are, as they never change."""
+        if self._facts is None:
+            self._facts = Facts(self.data.catalogue(self._two_stage.ranker.config.service, "test"))
+        return self._two_stage.pairs(users, films, merged, rows, self._facts)
 
     def rank_at(self, catalogue: Any) -> Rank:
         """The ranker's order of the candidates, with films as they stand in `catalogue`, whatever the moment."""
-        known = catalogue_ids(catalogue)
+        known = Ids(integers(catalogue, "movie_id"))
 
         def rank(cases: Cases, users: Any, merged: Candidates) -> np.ndarray:
-            return self._ordered(users, catalogue, merged, np.where(merged.ids >= 0, known.rows(merged.ids), -1))
+            rows = np.where(merged.ids >= 0, known.rows(merged.ids), -1)
+            return ordered(self._two_stage, merged, rows, self.pairs(users, catalogue, merged, rows))
 
         return rank
 
@@ -97,11 +116,13 @@ class Protocol:
         assert self.models is not None, "nothing to rank with: the channels are measured alone"
         return self.models
 
-    def _ordered(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> np.ndarray:
-        scores = self._two_stage.order(users, films, merged, rows)
-        order = np.argsort(-scores, axis=1, kind="stable")
-        ranked = np.take_along_axis(merged.ids, order, axis=1)
-        return np.where(np.isfinite(np.take_along_axis(scores, order, axis=1)), ranked, -1)
+
+def ordered(models: TwoStage, merged: Candidates, rows: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """The candidates (n, c) in the ranker's order, -1 after the last."""
+    scores = models.order(merged, rows, pairs)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranked = np.take_along_axis(merged.ids, order, axis=1)
+    return np.where(np.isfinite(np.take_along_axis(scores, order, axis=1)), ranked, -1)
 
 
 @dataclass(frozen=True)

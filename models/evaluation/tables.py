@@ -12,6 +12,7 @@ import numpy as np
 
 from models.evaluation.metrics import mean_and_interval
 from models.evaluation.record import CHECKOUT, RESULTS
+from models.registry import RANK
 
 COLUMNS = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@50", "recall@500")
 LISTS = ("debiased_hit_rate@50", "novelty@50", "coverage@50")
@@ -117,7 +118,8 @@ def streaming(place: str) -> str:
             columns, rows = measured(
                 found["channels"] | found["ranking"], found["intervals"], [c for c in COLUMNS if c != "recall@50"]
             )
-            rows = {{"two_stage": "recall, then `dcn`"}.get(n, n): cells for n, cells in rows.items()}
+            ranker = next((name for name in RANK if name in result["models"].get("time", {})), "a ranker")
+            rows = {{"two_stage": f"recall, then `{ranker}`"}.get(n, n): cells for n, cells in rows.items()}
             blocks.append(
                 f"**{name}**, {found['users']} users: `{result['data']}`\n\n{table('streaming', columns, rows)}"
             )

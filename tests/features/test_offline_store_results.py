@@ -26,9 +26,19 @@ def repository(in_workspace: Built) -> Any:
     return load_store()
 
 
+def features_of(store: Any, service: str) -> Any:
+    """A service; "crossed" is the two towers' with the crossed features that need nothing of the request."""
+    if service != "crossed":
+        return store.get_feature_service(service)
+    towers = store.get_feature_service("recall_two_tower_v1").feature_view_projections
+    crossed = store.get_on_demand_feature_view("user_movie_cross")
+    views = [(view.name, view.features) for view in towers] + [(crossed.name, crossed.features)]
+    return [f"{name}:{feature.name}" for name, features in views for feature in features]
+
+
 def ranked(store: Any) -> Any:
-    """Every label with the ranker's features."""
-    return store.get_historical_features(LABELS, store.get_feature_service("rank_dcn_v1"))
+    """Every label with crossed features."""
+    return store.get_historical_features(LABELS, features_of(store, "crossed"))
 
 
 def same_rows(one: pa.Table, other: pa.Table) -> bool:
@@ -67,17 +77,17 @@ def test_a_stream_that_is_left_early_leaves_nothing_open(stores: dict[str, Any])
 
 
 def test_an_empty_result_streams_its_columns(repository: Any) -> None:
-    job = repository.get_historical_features(f"{LABELS} limit 0", repository.get_feature_service("rank_dcn_v1"))
+    job = repository.get_historical_features(f"{LABELS} limit 0", features_of(repository, "crossed"))
     reader = job.to_reader()
     assert reader.schema.names == job.to_arrow().column_names
     assert reader.schema.field("cross_genre_share").type == pa.float64()
     assert reader.read_all().num_rows == 0
 
 
-@pytest.mark.parametrize("service", ["rank_dcn_v1", "recall_two_tower_v1"])
+@pytest.mark.parametrize("service", ["crossed", "recall_two_tower_v1"])
 def test_a_file_has_the_rows(repository: Any, service: str, tmp_path: Path) -> None:
     """With on-demand features and without."""
-    job = repository.get_historical_features(LABELS, repository.get_feature_service(service))
+    job = repository.get_historical_features(LABELS, features_of(repository, service))
     job.to_parquet(tmp_path / "deep" / "rows.parquet")
     assert same_rows(job.to_arrow(), pq.read_table(tmp_path / "deep" / "rows.parquet"))
 

@@ -66,6 +66,7 @@ VIEWS = {
     "movie_profile": MOVIE_PROFILE,
     "movie_people": {"movie_director_ids": LIST, "movie_cast_ids": LIST, "movie_keyword_ids": LIST},
     "movie_text": {"movie_text_embedding": pa.list_(FLOAT)},
+    "movie_origin": {"movie_countries": pa.list_(pa.string()), "movie_language": pa.string()},
 }
 TYPES = {name: kind for view in VIEWS.values() for name, kind in view.items()}
 SERVICES = {
@@ -79,6 +80,10 @@ SERVICES = {
     "recall_content_v1": ["user_sequence", "movie_profile", "movie_people", "movie_text"],
     "recall_graph_v1": ["user_history", "movie_profile", "movie_people"],
     "seen_v1": ["user_history"],
+    "rank_unified_v1": [
+        "user_state", "user_profile", "user_history", "movie_state", "movie_profile", "movie_people", "movie_origin",
+        "movie_text",
+    ],
 }  # fmt: skip
 
 
@@ -163,7 +168,8 @@ class PlantedStore:
         rows = [self._row(line) for line in entity_df.to_dict("records")]
         for name in names:
             table = table.append_column(name, pa.array([row.get(name) for row in rows], TYPES[name]))
-        return SimpleNamespace(to_arrow=lambda: table)
+        stream = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(1000))
+        return SimpleNamespace(to_arrow=lambda: table, to_reader=lambda rows: stream)
 
     def _row(self, line: dict[str, Any]) -> dict[str, Any]:
         moment = pd.Timestamp(line["event_timestamp"]).tz_localize(None)
@@ -219,5 +225,6 @@ def _metadata(movie_id: int) -> dict[str, Any]:
     vector[group] += 1.0
     return {
         "movie_director_ids": [500 + group], "movie_cast_ids": [600 + 10 * group + nth % 3, 605 + 10 * group],
+        "movie_countries": [["US"], ["FR", "US"]][nth % 2], "movie_language": ["en", "fr"][nth % 2],
         "movie_keyword_ids": [-1 - nth % 5], "movie_text_embedding": (vector / np.linalg.norm(vector)).tolist(),
     }  # fmt: skip

@@ -189,8 +189,8 @@ def test_models(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert reports_check(space).detail.startswith("stale")
     (space.artifacts / "two_tower" / "model.safetensors").unlink()
     assert "two_tower is damaged" in check().detail
-    shutil.rmtree((space.artifacts / "dcn").resolve())
-    assert "no model dcn" in check().detail
+    shutil.rmtree((space.artifacts / "unified").resolve())
+    assert "no model unified" in check().detail
     (space.reports / "metrics.json").write_text("{")
     assert reports_check(space).status == "wrong"
     shutil.rmtree(space.artifacts)

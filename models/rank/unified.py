@@ -1,0 +1,57 @@
+"""UnifiedRanker: fields, target attention over the history, DCN-V2 crosses, and two tasks over shared experts."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from models.config import ModelConfig
+from models.rank.config import NetworkConfig
+from models.rank.network import NetworkRanker, RankingNetwork
+from models.rank.parts import Crosses, Experts, Fields, Inputs, TargetAttention
+
+
+class UnifiedConfig(NetworkConfig):
+    """Configuration of the UnifiedRanker."""
+
+    attention: int
+    """Width of the unit that weighs the history; 0 for no history attention."""
+    crosses: int
+    """Cross layers; 0 for none."""
+    rank: int
+    """Rank of a cross layer's matrix."""
+    experts: int
+    """Experts that the tasks share."""
+    tasks: int
+    """2: what is watched and how it is rated; 1: the first alone."""
+
+
+class UnifiedNetwork(RankingNetwork):
+    """Inputs to (p, tasks)."""
+
+    def __init__(self, fields: Fields, config: UnifiedConfig) -> None:
+        super().__init__(fields, config.tasks)
+        self.attention = TargetAttention(config.film_dim, config.attention) if config.attention else None
+        width = fields.width + (config.film_dim if self.attention else 0)
+        self.crosses = Crosses(width, config.crosses, config.rank)
+        self.experts = Experts(width, config.hidden, config.experts, config.tasks, config.dropout)
+
+    def forward(self, x: Inputs) -> Tensor:
+        """(p, tasks). The history's films and the candidates are rows of one table."""
+        first = self.fields.flat(x)
+        if self.attention is not None:
+            table = self.fields.film.weight
+            first = torch.cat([first, self.attention(table, x, self.fields.film(x.candidate))], dim=1)
+        answer: Tensor = self.experts(self.crosses(first))
+        return answer
+
+
+class UnifiedRanker(NetworkRanker):
+    """UnifiedRanker: what the user will watch among the candidates, and how they would rate it."""
+
+    Config: ClassVar[type[ModelConfig]] = UnifiedConfig
+    config: UnifiedConfig
+
+    def network_of(self, fields: Fields) -> RankingNetwork:
+        """See NetworkRanker."""
+        return UnifiedNetwork(fields, self.config)

@@ -1,0 +1,283 @@
+"""Rankers on the planted world: samples in shards, every model learned, saved, loaded and exported; bad input."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dbt_project.errors import CineFeastError
+from models.columns import arrays, integers
+from models.dataset import Dataset
+from models.rank import onnx
+from models.rank.negatives import KINDS, Drawer, Event
+from models.rank.pairs import Facts, make_pairs
+from models.rank.samples import Maker, Recipe, Samples, build, make_samples, place
+from models.recall.merging import Merging
+from models.registry import RANK, model_class
+from models.two_stage import TwoStage
+from tests.models.synthetic import PlantedStore, group_of, other_future, planted
+
+SMALL = {"events": 400, "shard": 60, "pool": 6, "popular": 1, "genre": 1, "uniform": 1}
+NETWORK = {"epochs": 4, "batch": 16, "learning_rate": 0.01, "dropout": 0.0}
+SHORT: dict[str, dict[str, Any]] = {
+    "unified": {**NETWORK, "epochs": 8}, "dcn": NETWORK, "deepfm": NETWORK,
+    "lambdamart": {"trees": 20, "least": 5}, "logistic": {},
+}  # fmt: skip
+
+
+def config_of(name: str, **samples: Any) -> Any:
+    config = model_class(name).Config.read(name)
+    shared = config.samples.model_copy(update={**SMALL, **samples})
+    return config.model_copy(update={**SHORT[name], "samples": shared})
+
+
+@pytest.fixture(scope="module")
+def two(channels: dict[str, Any]) -> dict[str, Any]:
+    return {name: channels[name] for name in ("popularity", "item_cf")}
+
+
+@pytest.fixture(scope="module")
+def recipe(two: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    folder = tmp_path_factory.mktemp("samples") / "time"
+    return Recipe(two, Merging.even(list(two)), config_of("unified"), "validation", folder)
+
+
+@pytest.fixture(scope="module")
+def samples(data: Dataset, recipe: Recipe) -> Samples:
+    return make_samples(data, recipe.channels, recipe.merging, recipe.config, recipe.folder)
+
+
+@pytest.fixture(scope="module")
+def rankers(data: Dataset, samples: Samples, two: dict[str, Any]) -> dict[str, Any]:
+    """Every ranker, fitted on the same samples."""
+    fitted = {}
+    for name in RANK:
+        kind: Any = model_class(name)
+        fitted[name] = kind(config_of(name))
+        fitted[name].fit(data, samples, list(two), "validation")
+    return fitted
+
+
+def test_a_group_is_a_film_rated_and_what_the_user_might_have_watched(samples: Samples, data: Dataset) -> None:
+    """Every positive is an event of the validation window; no negative was rated before it or stands twice."""
+    pairs = samples.pairs
+    assert samples.size == 10
+    assert len(pairs) == 10 * samples.groups
+    events = data.interactions("validation").to_pandas()
+    rated = set(zip(events["user_id"], events["movie_id"], events["event_timestamp"], strict=True))
+    users, films = pairs.users.take(pa.array(pairs.user)), pairs.films.take(pa.array(pairs.film))
+    moments = users["event_timestamp"].to_pandas()
+    assert moments.equals(films["event_timestamp"].to_pandas())  # features of a film are as of the event, too
+    asked = list(zip(integers(users, "user_id"), integers(films, "movie_id"), moments, strict=True))
+    assert set(asked[::10]) <= rated
+    seen = arrays(users, "user_seen_movie_ids")
+    for start in range(0, len(asked), 10):
+        group = [film for _, film, _ in asked[start : start + 10]]
+        assert len(set(group)) == 10
+        assert not set(group) & set(seen[start].tolist())
+    wanted = [getattr(config_of("unified").samples, kind) for kind in KINDS[1:]]
+    shares = np.bincount(samples.kind, minlength=len(KINDS))[1:] / samples.groups
+    assert (np.abs(shares - wanted) < 1.0).all()
+    assert samples.pairs.recall[:: samples.size, 0].min() > 0  # recall brought every positive
+
+
+def test_negatives_are_of_the_kinds_configured(data: Dataset) -> None:
+    films = data.catalogue("rank_unified_v1", "train")
+    counts = np.where(integers(films, "movie_id") < 1010, 1000, 0)
+    own = {"pool": 0, "popular": 0, "genre": 0, "uniform": 0, "low": 0}
+    rng = np.random.default_rng(0)
+    event = Event(1005, np.arange(1040, 1100), np.array([1000, 1001, 1002]), np.array([1001, 1002]))
+
+    def drawn(**mix: int) -> tuple[list[int], list[int]]:
+        settings = config_of("unified", **{**own, **mix}).samples
+        ids, kinds = Drawer(films, counts, settings).draw(event, rng)
+        assert ids[0] == 1005
+        assert 1005 not in ids[1:]
+        return ids[1:].tolist(), kinds[1:].tolist()
+
+    ids, kinds = drawn(popular=4)
+    assert all(1003 <= film < 1010 for film, kind in zip(ids, kinds, strict=True) if kind == KINDS.index("popular"))
+    ids, _ = drawn(genre=8)
+    assert {group_of(film) for film in ids} == {0}
+    ids, kinds = drawn(low=4)  # there are two: the pool stands in
+    assert set(ids[:2]) == {1001, 1002}
+    assert all(film >= 1040 for film in ids[2:])
+    assert kinds == [5, 5, 1, 1]
+    ids, _ = drawn(pool=9)
+    assert all(1040 <= film < 1100 for film in ids)
+    assert len(set(ids)) == 9
+    short = Event(1005, np.array([1050]), event.seen, event.low[:0])
+    found, _ = Drawer(films, counts, config_of("unified", **{**own, "pool": 9}).samples).draw(short, rng)
+    assert found.tolist() == [1005, 1050, *[-1] * 8]
+
+
+def test_shards_that_are_there_are_kept_and_missing_ones_made_again(
+    data: Dataset, recipe: Recipe, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed goes on, and ends with the same samples; other settings begin anew."""
+    made: list[int] = []
+    make = Maker.make
+    monkeypatch.setattr(Maker, "make", lambda self, n: made.append(n) or make(self, n))
+    shutil.rmtree(place(recipe.folder, 1))
+    (recipe.folder / ".shard-00001-7" / "users.parquet").mkdir(parents=True)  # what a killed process leaves
+    again = make_samples(data, recipe.channels, recipe.merging, recipe.config, recipe.folder)
+    assert made == [1]
+    assert again.pairs.users.equals(samples.pairs.users)
+    assert np.array_equal(again.pairs.film, samples.pairs.film)
+    assert np.array_equal(again.pairs.recall, samples.pairs.recall)
+    other = replace(recipe, config=config_of("unified", uniform=2))
+    made.clear()
+    assert len(build(data, other)) == len(made) > 1
+    build(data, recipe)
+
+
+def test_every_ranker_learns_the_planted_group(rankers: dict[str, Any]) -> None:
+    for name, ranker in rankers.items():
+        assert ranker.metrics["validation_gauc"] > 0.55, name
+
+
+def test_a_saved_ranker_scores_alike(rankers: dict[str, Any], samples: Samples, store: Any, tmp_path: Path) -> None:
+    pairs = samples.part(0, 20).pairs
+    for name, ranker in rankers.items():
+        ranker.save(tmp_path / name)
+        loaded: Any = model_class(name).load(tmp_path / name, store)
+        found = loaded.score(pairs)
+        assert found.dtype == np.float32
+        assert np.allclose(found, ranker.score(pairs), atol=1e-5), name
+        assert np.array_equal(loaded.calibration(found), ranker.calibration(found))
+
+
+@pytest.mark.parametrize("name", ["unified", "dcn", "deepfm"])
+def test_the_exported_network_is_the_network(
+    name: str, rankers: dict[str, Any], samples: Samples, tmp_path: Path
+) -> None:
+    """At most 1e-5 apart, for several users and for one, with and without what is unknown, in slices of any size."""
+    ranker = rankers[name]
+    onnx.export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
+    session = onnx.Session(tmp_path / onnx.FILE)
+    batch = ranker.encoder(samples.pairs)
+    unknown = batch._replace(
+        numbers=np.full_like(batch.numbers, np.nan), films=np.zeros_like(batch.films),
+        **{part: np.zeros_like(getattr(batch, part)) for part in ("words", "genres", "people", "candidate", "ratings")},
+    )  # fmt: skip
+    for given in (batch, batch.take(np.arange(10)), unknown):
+        torch_says = ranker._outputs(given)
+        assert np.isfinite(torch_says).all()
+        assert np.abs(session(given) - torch_says).max() <= 1e-5
+
+
+def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:
+    """A film without features is left out; scores are those of its pairs; the user's group comes first."""
+    frame = data.interactions("test").select(["user_id", "event_timestamp"]).to_pandas()
+    frame = frame.drop_duplicates("user_id", keep="last")
+    frame = frame[[len(films) >= 5 for films in data.seen(frame)]]
+    users = data.users(["rank_unified_v1", "recall_item_cf_v1"], frame)
+    catalogue = data.catalogue("rank_unified_v1", "validation")
+    for name, kind in (("movie_director_id", pa.int64()), ("movie_genre_names", pa.list_(pa.string()))):
+        catalogue = catalogue.append_column(name, pa.nulls(catalogue.num_rows, kind))  # what reasons are made of
+    models = TwoStage(two, rankers["unified"], Merging.even(list(two)))
+    seen = arrays(users, "user_seen_movie_ids")
+    lists = models.recommend(users, catalogue, 10, seen)
+    right = [
+        group_of(film.movie_id) == user % 6
+        for films, user in zip(lists, frame["user_id"], strict=True)
+        for film in films
+    ]
+    assert np.mean(right) > 0.8
+    lacking = catalogue.filter(pa.array(np.arange(catalogue.num_rows) % 2 == 0))
+    kept = set(integers(lacking, "movie_id").tolist())
+    assert all(film.movie_id in kept for films in models.recommend(users, lacking, 10, seen) for film in films)
+
+
+@pytest.fixture
+def one(data: Dataset) -> tuple[pa.Table, pa.Table, Facts]:
+    """A user with a past, some films, and the facts of all."""
+    moment = data.interactions("test").select(["user_id", "event_timestamp"]).to_pandas().head(1)
+    films = data.catalogue("rank_unified_v1", "validation")
+    return data.users("rank_unified_v1", moment), films.slice(0, 40), Facts(films)
+
+
+def scored(ranker: Any, users: pa.Table, films: pa.Table, facts: Facts) -> np.ndarray:
+    film = np.arange(films.num_rows)
+    recall = np.zeros((len(film), 1 + 2 * len(ranker.encoder.channels)), np.float32)
+    return ranker.score(make_pairs(users, films, np.zeros(len(film), np.int64), film, recall, facts))
+
+
+@pytest.mark.parametrize("name", list(RANK))
+def test_what_is_not_known_gives_a_defined_score(
+    name: str, rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts], data: Dataset
+) -> None:
+    """Null features of films and users, nothing crossed, an empty history, one film, unseen words, genres, people."""
+    users, films, facts = one
+    ranker = rankers[name]
+
+    def nulls(table: pa.Table, keep: tuple[str, ...]) -> pa.Table:
+        columns = {n: table[n] if n in keep else pa.nulls(table.num_rows, table[n].type) for n in table.column_names}
+        return pa.table(columns)
+
+    unseen = films
+    for feature, value in {
+        "movie_genres": [25, 40], "movie_director_ids": [10**9], "movie_cast_ids": [-(10**9)], "movie_language": "xx",
+        "movie_countries": ["XX"],
+    }.items():  # fmt: skip
+        kind = films.schema.field(feature).type
+        values = pa.array([value] * films.num_rows, kind)
+        unseen = unseen.set_column(unseen.column_names.index(feature), feature, values)
+    keys = ("user_id", "movie_id", "event_timestamp")
+    nobody = nulls(users, keys)
+    short = data.users("rank_unified_v1", first_rating(data))
+    for changed in (
+        (users, nulls(films, keys)), (nobody, films), (nobody, nulls(films, keys)), (short, films), (users, unseen),
+    ):  # fmt: skip
+        scores = scored(ranker, *changed, facts)
+        assert scores.shape == (films.num_rows,)
+        assert np.isfinite(scores).all()
+    none_seen = Facts(films.slice(0, 0))
+    assert np.isfinite(scored(ranker, users, films, none_seen)).all()  # films watched that have no features
+
+
+def first_rating(data: Dataset) -> Any:
+    """A user at the moment of their second rating: a history of one film."""
+    events = data.interactions().to_pandas().sort_values("event_timestamp")
+    second = events[events.groupby("user_id").cumcount() == 1].head(1)
+    return second[["user_id", "event_timestamp"]].reset_index(drop=True)
+
+
+def test_an_unseen_word_is_as_an_unknown_one(rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts]) -> None:
+    users, films, facts = one
+    encoder = rankers["unified"].encoder
+    for value in ("xx", None):
+        column = pa.array([value] * films.num_rows, pa.string())
+        changed = films.set_column(films.column_names.index("movie_language"), "movie_language", column)
+        film = np.arange(films.num_rows)
+        recall = np.zeros((len(film), 1 + 2 * len(encoder.channels)), np.float32)
+        batch = encoder(make_pairs(users, changed, np.zeros(len(film), np.int64), film, recall, facts))
+        assert (batch.words[:, len(encoder.inputs.user_categories)] == 0).all()
+
+
+def test_another_schema_is_refused(rankers: dict[str, Any], store: Any, tmp_path: Path) -> None:
+    rankers["unified"].save(tmp_path / "unified")
+    changed = PlantedStore(planted(users=10))
+    changed.services["rank_unified_v1"]["movie_state"].pop("movie_std_rating")
+    with pytest.raises(CineFeastError, match="trained on another rank_unified_v1: movie_std_rating is gone"):
+        model_class("unified").load(tmp_path / "unified", changed)
+
+
+def test_an_artifact_without_its_network_is_damaged(rankers: dict[str, Any], store: Any, tmp_path: Path) -> None:
+    rankers["unified"].save(tmp_path / "unified")
+    (tmp_path / "unified" / onnx.FILE).unlink()
+    with pytest.raises(CineFeastError, match="damaged"):
+        model_class("unified").load(tmp_path / "unified", store)
+
+
+def test_a_rankers_future_is_not_seen(samples: Samples, two: dict[str, Any], recipe: Recipe, tmp_path: Path) -> None:
+    """Samples of the validation window are the same whatever happens in the test window."""
+    changed = Dataset(PlantedStore(other_future(planted())))
+    again = make_samples(changed, two, recipe.merging, recipe.config, tmp_path / "time")
+    for name, values in samples.pairs.crossed.items():
+        assert np.array_equal(values, again.pairs.crossed[name], equal_nan=True), name
+    assert np.array_equal(samples.rating, again.rating)
