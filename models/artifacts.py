@@ -43,6 +43,8 @@ class Model(ABC):
     """What every model shares: a frozen configuration, the films it knows, and its way to disk and back."""
 
     Config: ClassVar[type[ModelConfig]]
+    EXTRA: ClassVar[tuple[str, ...]] = ()
+    """Files beside the common ones, which `save_parts` writes."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -76,7 +78,7 @@ class Model(ABC):
         }
 
     def save_parts(self, folder: Path) -> None:
-        """Write files beside the common ones; most models have none."""
+        """Write the files of EXTRA."""
         return
 
     def load_parts(self, folder: Path) -> None:
@@ -105,7 +107,7 @@ class Model(ABC):
             pq.write_table(pa.table({"row": rows, "movie_id": self.films.values}), built / "ids.parquet")
             self.save_parts(built)
             (built / "MODEL_CARD.md").write_text(_card(self, description), encoding="utf-8")
-            checksums = {name: checksum(built / name) for name in CHECKED}
+            checksums = {name: checksum(built / name) for name in (*CHECKED, *self.EXTRA)}
             _write_json(built / "config.json", description | {"checksums": checksums})
             publish_directory(built, path)
         except BaseException:
@@ -123,7 +125,7 @@ class Model(ABC):
             description = json.loads((path / "config.json").read_text(encoding="utf-8"))
             if description["class"] != cls.__name__:
                 raise CineFeastError(f"{path} holds a {description['class']}, not a {cls.__name__}", again(path))
-            for name in CHECKED:
+            for name in (*CHECKED, *cls.EXTRA):
                 if checksum(path / name) != description["checksums"][name]:
                     raise CineFeastError(f"{path / name} is not what was saved with config.json", again(path))
             model = cls(cls.Config.model_validate(description["config"]))
@@ -140,10 +142,7 @@ class Model(ABC):
         model.provenance = {key: description[key] for key in kept if key in description}
         check_schema(path, model.config, model.provenance["schema"], schema(store, model.config.service))
         model.restore(tensors, description["facts"], store)
-        try:
-            model.load_parts(path)
-        except OSError as error:
-            raise CineFeastError(f"{path} is damaged (no {error})", again(path)) from None
+        model.load_parts(path)
         return model
 
 

@@ -87,10 +87,15 @@ def fit_channel(data: Dataset, name: str, changes: dict[str, Any] | None = None,
 
 
 def ranking_samples(data: Dataset, channels: dict[str, Any], space: Workspace) -> Any:
-    """What all rankers learn from: what channels of the train split bring in the validation window."""
+    """What all rankers learn from: what channels of the train split bring in the validation window.
+
+    The channels are kept beside the samples: whoever judges rankers on validation asks them, not those that are served.
+    """
     from models.rank.config import RankConfig
     from models.rank.samples import make_samples
 
+    for name, channel in channels.items():
+        channel.save(space.samples / "channels" / name)
     config = cast(RankConfig, model_class(RANKER).Config.read(RANKER))
     return make_samples(data, channels, MERGE, config, space.samples / data.protocol, processes=cores())
 

@@ -55,5 +55,23 @@ def print_recall(measured: dict[str, Any]) -> None:
     print(json.dumps(measured))
 
 
+def print_rank(measured: dict[str, Any]) -> None:
+    """Each way to score with its milliseconds, then all figures."""
+    table = Table("scored by", "p50 ms", "p99 ms")
+    for name in ("onnx", "torch", "lightgbm"):
+        table.add_row(name, f"{measured[f'{name}_p50_ms']:.2f}", f"{measured[f'{name}_p99_ms']:.2f}")
+    _print(table)
+    print(json.dumps(measured))
+
+
+def print_samples(measured: dict[str, Any]) -> None:
+    """Rows a second, memory and hours, then all figures."""
+    table = Table("figure", "measured")
+    for name, value in measured.items():
+        table.add_row(name, f"{value:,.2f}" if isinstance(value, float) else str(value))
+    _print(table)
+    print(json.dumps(measured))
+
+
 def _print(table: Table) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)

@@ -209,15 +209,28 @@ def tune_merge(
 
 @app.command()
 def ablate(
-    model: Annotated[str, typer.Argument(help="a recall channel")],
+    model: Annotated[str, typer.Argument(help="a recall channel or a ranker")],
     name: Annotated[str, typer.Argument(help="one of its ablations in models/configs/ablations.toml")],
     seed: Annotated[list[int] | None, typer.Option(help="a seed, or several; 0 if none is named")] = None,
     protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time",
 ) -> None:
-    """Train a channel in variants and write what each reaches to docs/results. Run again, it goes on."""
+    """Train a model in variants and write what each reaches to docs/results. Run again, it goes on."""
     from models.evaluation.ablate import ablate as run
 
     path, _ = run(model, name, seed, protocol)
+    print(f"wrote {path}")
+
+
+@app.command()
+def rankers(
+    names: Annotated[list[str] | None, typer.Argument(help="rankers; all if none is named")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="a seed, or several; 0 if none is named")] = None,
+    save: Annotated[bool, typer.Option(help="write docs/results/rankers-....json")] = False,
+) -> None:
+    """Train every ranker on the samples of `cinefeast train` and measure them side by side."""
+    from models.evaluation.rankers import rankers as run
+
+    path, _ = run(names or [], seed or [], save)
     print(f"wrote {path}")
 
 
@@ -319,6 +332,28 @@ def recall(
     from serving.bench_tables import print_recall
 
     print_recall(measure(workspace(), beside))
+
+
+@bench.command()
+def rank(
+    candidates: Annotated[int, typer.Option(min=1, help="films to score")] = 500,
+) -> None:
+    """Measure how long scoring one user's candidates takes; the last line is JSON."""
+    from models.rank.bench import measure
+    from serving.bench_tables import print_rank
+
+    print_rank(measure(candidates))
+
+
+@bench.command()
+def samples(
+    events: Annotated[int, typer.Option(min=100, help="events to make samples of")] = 20_000,
+) -> None:
+    """Measure how fast training samples are made and with how much memory; the last line is JSON."""
+    from models.rank.bench_samples import measure
+    from serving.bench_tables import print_samples
+
+    print_samples(measure(workspace(), events))
 
 
 @bench.command()

@@ -21,7 +21,7 @@ from models.evaluation.cases import Cases
 from models.evaluation.protocols import Protocol, averaged, over_draws
 from models.evaluation.record import RESULTS, made_of, provenance, read_json, write_json
 from models.evaluation.validation import Validation
-from models.registry import model_class
+from models.registry import RANK, model_class
 from models.train import check_protocol, fit_channel
 
 ABLATIONS = CONFIGS / "ablations.toml"
@@ -76,7 +76,7 @@ def ablate(
     runs = held(path, data)
     command = f"cinefeast ablate {model} {name}" + ("" if protocol == "time" else f" --protocol {protocol}")
     command += "".join(f" --seed {seed}" for seed in seeds if seeds != [0])
-    trial = Trial(data, model, base.service)
+    trial: Any = RankTrial(data, model) if model in RANK else Trial(data, model, base.service)
     for variant, changes in variants(base, known[model][name]).items():
         for seed in seeds:
             config = base.changed({**changes, "seed": seed}).model_dump()
@@ -91,7 +91,8 @@ def ablate(
                 "config": config,
             }
             runs.append({**found, "variant": variant, "seed": seed})
-            say(f"{variant}, seed {seed}: validation recall@50 {found['validation']['recall@50']:.4f}")
+            metric = "ndcg@10" if model in RANK else "recall@50"
+            say(f"{variant}, seed {seed}: validation {metric} {found['validation'][metric]:.4f}")
             about = {"model": model, "ablation": name, "about": known[model][name]["about"], "protocol": protocol}
             result = {**made, **provenance(command, seeds), "data_hash": data.data_hash, **about, "runs": runs}
             write_json(path, result)  # after every variant, so that a stopped ablation goes on
@@ -118,6 +119,29 @@ def elsewhere(model: str, name: str, config: dict[str, Any], trial: "Trial") -> 
                 if run["config"] == config and run["test"].keys() == trial.draws.keys():
                     return dict(run)
     return None
+
+
+class RankTrial:
+    """The questions that every variant of a ranker answers; all learn from samples of the same channels."""
+
+    def __init__(self, data: Dataset, model: str) -> None:
+        from models.evaluation.rankers import Bench
+
+        self.model = model
+        self.bench = Bench(data, workspace())
+
+    def run(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Fit, judge by whole lists of held-back events, measure on test."""
+        from models.evaluation.rankers import summary
+
+        started = time.perf_counter()
+        run = self.bench.ask(self.model, changes)
+        seconds = round(time.perf_counter() - started, 2)
+        lists = summary(run.draws)
+        test = {"users": len(self.bench.shown[0].cases.frame), **lists["metrics"], "intervals": lists["intervals"]}
+        judged = self.bench.judge(run.ranker)
+        return {"train_seconds": seconds, "fit_seconds": seconds, "validation": judged,
+                "test": {"time-streaming": test}}  # fmt: skip
 
 
 class Trial:

@@ -15,6 +15,8 @@ from models.evaluation.record import CHECKOUT, RESULTS
 from models.registry import RANK
 
 COLUMNS = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@50", "recall@500")
+RANKED = ("ndcg@10", "hit_rate@10", "mrr@10", "auc", "gauc", "logloss", "ece")
+MOST = 15
 LISTS = ("debiased_hit_rate@50", "novelty@50", "coverage@50")
 Result = dict[str, Any]
 
@@ -140,29 +142,33 @@ def peers(place: str) -> str:
     return "\n".join(blocks)
 
 
-def ablations(place: str) -> str:
-    """docs/recall.md: each ablation, a row a variant, averaged over seeds."""
+def ablations(place: str, of_rankers: bool = False) -> str:
+    """docs/recall.md: each ablation, a row a variant, averaged over seeds; docs/ranking.md those of rankers."""
     blocks = []
+    judge = "ndcg@10" if of_rankers else "recall@50"
     for name, result in results("ablation-*.json", "runs"):
+        if (result["model"] in RANK) != of_rankers:
+            continue
         test = next(iter(result["runs"][0]["test"]))
         columns = [c for c in COLUMNS if test == "time-frozen-all" or c != "recall@50"]
+        columns = [c for c in columns if not of_rankers or c != "recall@500"]  # ranking changes nothing of that
         by_variant: dict[str, list[Result]] = {}
         for run in result["runs"]:
             by_variant.setdefault(run["variant"], []).append(run)
-        rows = {variant: ablated(runs, test, columns) for variant, runs in by_variant.items()}
+        rows = {variant: ablated(runs, test, columns, judge) for variant, runs in by_variant.items()}
         head = f"### `{result['model']}`, {result['ablation']}, on {result['name']}: {result['about']}"
-        content = table("", ["validation recall@50", *(f"{test} {c}" for c in columns), "training, s"], rows)
+        content = table("", [f"validation {judge}", *(f"{test} {c}" for c in columns), "training, s"], rows)
         blocks.append(f"{head}\n\n{origin(name, result, place)}\n{content}")
     return "\n".join(blocks)
 
 
-def ablated(runs: list[Result], test: str, columns: list[str]) -> list[str]:
+def ablated(runs: list[Result], test: str, columns: list[str], judge: str) -> list[str]:
     """One variant's cells, averaged over its seeds, with the users' interval."""
 
     def mean(values: list[Any]) -> Any:
         return np.mean(values, axis=0)
 
-    cells = [number(mean([run["validation"]["recall@50"] for run in runs]))]
+    cells = [number(mean([run["validation"][judge] for run in runs]))]
     for column in columns:
         cells.append(averaged([run["test"] for run in runs], test, column))
     return [*cells, f"{mean([run['fit_seconds'] for run in runs]):.1f}"]
@@ -204,11 +210,49 @@ def ahead_by(first: list[Result], second: list[Result], test: str, metric: str) 
     return f"{by:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
+def rankers(place: str) -> str:
+    """docs/ranking.md: each data set's rankers side by side, by subgroup, with ratings and importance."""
+    return "\n".join(side_by_side(name, result, place) for name, result in results("rankers-*.json", "rankers"))
+
+
+def side_by_side(name: str, result: Result, place: str) -> str:
+    """One data set's rankers."""
+    every = result["orders"] | {f"`{n}`": found for n, found in result["rankers"].items()}
+    over = {f"`{n}`": f"{a['share']:+.1%}, {low_to_high(a['interval'])}" for n, a in result["ahead"].items()}
+    rows = {
+        n: [*(number(of["metrics"].get(c), of["intervals"].get(c)) for c in RANKED), over.get(n, "")]
+        for n, of in every.items()
+    }
+    groups: dict[str, Result] = result["subgroups"]
+    names = [key for key in next(iter(groups.values())) if key != "questions"]
+    by_group = {g: [str(of["questions"]), *(number(of[n]) for n in names)] for g, of in groups.items()}
+    errors = {n: [number(value)] for n, value in result["rating"].items()}
+    asked = f"{result['users']} users, {result['groups']} groups to learn from, {result['test_groups']} judged."
+    parts = [
+        f"### {result['name']}\n\n{origin(name, result, place)}\n{asked}\n",
+        table("", [*RANKED, "ndcg@10 over recall's order"], rows),
+        "NDCG@10 by subgroup:\n\n" + table("", ["questions", *names], by_group),
+        "RMSE of ratings:\n\n" + table("", ["stars"], errors),
+    ]
+    for ranker, found in result["rankers"].items():
+        most = {n: [f"{value:.4f}"] for n, value in list(found["importance"].items())[:MOST]}
+        if most:
+            parts.append(f"GAUC that `{ranker}` loses when a feature changes places:\n\n" + table("", ["GAUC"], most))
+    return "\n".join(parts)
+
+
+def low_to_high(interval: list[float]) -> str:
+    """An interval of differences."""
+    return f"{interval[0]:+.4f} to {interval[1]:+.4f}"
+
+
 SECTIONS: dict[str, Callable[[str], str]] = {
     "tables": every_protocol,
     "results": streaming,
     "peers": peers,
     "ablations": ablations,
     "text vectors": text_vectors,
+    "rankers": rankers,
+    "rank-ablations": lambda place: ablations(place, of_rankers=True),
 }
 """What may stand in a page, by the name in its markers."""

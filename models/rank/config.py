@@ -89,6 +89,11 @@ class RankConfig(ModelConfig):
         except (tomllib.TOMLDecodeError, ValidationError) as error:
             raise CineFeastError(f"{path}: {' '.join(str(error).split())}", f"edit {path.name}") from None
 
+    def changed(self, changes: dict[str, Any]) -> Self:
+        """As ModelConfig.changed; of `inputs` and `samples` only what is named changes."""
+        nested = {n: {**getattr(self, n).model_dump(), **changes[n]} for n in ("inputs", "samples") if n in changes}
+        return super().changed({**changes, **nested})
+
 
 class NetworkConfig(RankConfig, NeuralConfig):
     """Configuration of a ranker that is a network."""

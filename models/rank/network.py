@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class RankingNetwork(nn.Module):
 class NetworkRanker(Ranker):
     """A ranker that is a RankingNetwork."""
 
+    EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
     config: NetworkConfig
     session: onnx.Session | None = None
 

@@ -56,8 +56,6 @@ class Session:
     def __init__(self, path: Path) -> None:
         import onnxruntime
 
-        if not path.exists():  # what onnxruntime raises is an error of its own
-            raise FileNotFoundError(path.name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -1,0 +1,77 @@
+"""What `cinefeast bench samples` measures: how fast samples are made, and with how much memory."""
+
+import shutil
+import time
+from typing import Any, cast
+
+from dbt_project.workspace import Workspace
+from feature_repo.bench.process import run
+from models.registry import CHANNELS, MERGE, RANKER, model_class
+
+STEPS = "models.rank.bench_samples"
+ALL = 320_000_000
+"""Rows of all 32 million ratings of MovieLens 32M, ten each."""
+
+
+def measure(space: Workspace, events: int) -> dict[str, Any]:
+    """Make samples of the latest validation events by one process and by all cores; rows a second and peak memory.
+
+    Recall is that of the trained channels, or of popularity alone where they are not all there. `hours_320m` is how
+    long as many rows take at the rate of all cores.
+    """
+    from models.train import cores
+
+    scratch = space.root / "bench" / "samples"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        alone = run("make", scratch, STEPS, "samples", events=events, processes=1)
+        several = alone if cores() == 1 else run("make", scratch, STEPS, "samples", events=events, processes=cores())
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    rate = several.result["rows_per_s"]
+    return {
+        "channels": alone.result["channels"], "rows": alone.result["rows"], "processes": cores(),
+        "rows_per_s_one_process": alone.result["rows_per_s"], "rows_per_s": rate,
+        "peak_gb_one_process": round(alone.peak_gb, 2), "peak_gb_worker": several.result["peak_gb_worker"],
+        "hours_320m": round(ALL / rate / 3600, 2),
+    }  # fmt: skip
+
+
+def make(events: int, processes: int) -> dict[str, Any]:
+    """The step: samples into a folder that is removed by the caller. Reading what all shards share is not timed."""
+    import resource
+
+    import pyarrow.parquet as pq
+
+    from dbt_project.workspace import workspace
+    from feature_repo.bench.process import KIB
+    from feature_repo.store import load_store
+    from models.dataset import Dataset
+    from models.rank.config import RankConfig
+    from models.rank.samples import Recipe, build
+    from models.recall.merging import Merging
+    from models.train import fit_channel
+
+    space = workspace()
+    data = Dataset(load_store())
+    served = all((space.artifacts / name / "config.json").exists() for name in CHANNELS)
+    names = CHANNELS if served else ("popularity",)
+    channels: dict[str, Any] = (
+        {name: model_class(name).load(space.artifacts / name, data.store) for name in names}
+        if served
+        else {name: fit_channel(data, name) for name in names}
+    )
+    config = cast(RankConfig, model_class(RANKER).Config.read(RANKER))
+    settings = config.samples.model_copy(update={"events": events})
+    config = config.model_copy(update={"samples": settings})
+    folder = space.root / "bench" / "samples" / f"by-{processes}"
+    merging = MERGE if served else Merging.even(list(names))
+    data.interactions("train")
+    started = time.perf_counter()
+    shards = build(data, Recipe(channels, merging, config, "validation", folder), processes)
+    seconds = time.perf_counter() - started
+    rows = sum(pq.read_metadata(shard / "pairs.parquet").num_rows for shard in shards)
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * KIB
+    rate = round(rows / seconds, 1)
+    return {"channels": list(names), "rows": rows, "rows_per_s": rate, "peak_gb_worker": round(worker, 2)}
