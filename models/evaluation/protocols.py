@@ -87,13 +87,14 @@ class Protocol:
     def films_now(self, cases: Cases, merged: Candidates) -> tuple[Any, np.ndarray]:
         """The films' half of the ranker's service at each case's own moment, and each candidate's row in it (n, c)."""
         service = self._two_stage.ranker.config.service
-        moments = np.repeat(cases.frame["event_timestamp"].to_numpy(), merged.ids.shape[1])
-        pairs = pd.DataFrame({"movie_id": merged.ids.ravel(), "event_timestamp": moments})
+        held = merged.ids >= 0
+        moments = cases.frame["event_timestamp"].to_numpy()[np.nonzero(held)[0]]
+        pairs = pd.DataFrame({"movie_id": merged.ids[held], "event_timestamp": moments})
         code, _ = pd.factorize(pd.MultiIndex.from_frame(pairs))  # a film at a moment is read once
         first = pd.Series(code).drop_duplicates().index
-        films = self.data.films(service, pairs.iloc[first].reset_index(drop=True))
-        known = integers(films, "movie_id")[code].reshape(merged.ids.shape) == merged.ids
-        return films, np.where((merged.ids >= 0) & known, code.reshape(merged.ids.shape), -1)
+        rows = np.full(merged.ids.shape, -1, np.int64)
+        rows[held] = code
+        return self.data.films(service, pairs.iloc[first].reset_index(drop=True)), rows
 
     def pairs(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> Pairs:
         """What the ranker scores; facts of films watched are of all films there are, as they never change."""
