@@ -76,7 +76,7 @@ def ablate(
     runs = held(path, data)
     command = f"cinefeast ablate {model} {name}" + ("" if protocol == "time" else f" --protocol {protocol}")
     command += "".join(f" --seed {seed}" for seed in seeds if seeds != [0])
-    trial: Any = RankTrial(data, model) if model in RANK else Trial(data, model, base.service)
+    trial = RankTrial(data, model) if model in RANK else Trial(data, model, base.service)
     for variant, changes in variants(base, known[model][name]).items():
         for seed in seeds:
             config = base.changed({**changes, "seed": seed}).model_dump()
@@ -110,7 +110,7 @@ def held(path: Path, data: Dataset) -> list[dict[str, Any]]:
     return runs
 
 
-def elsewhere(model: str, name: str, config: dict[str, Any], trial: "Trial") -> dict[str, Any] | None:
+def elsewhere(model: str, name: str, config: dict[str, Any], trial: "Trial | RankTrial") -> dict[str, Any] | None:
     """The same configuration, asked the same, in the file of another ablation: the frozen one is part of each."""
     for path in RESULTS.glob(f"ablation-{model}-*-{name}.json"):
         result = read_json(path, f"rm {path}")
@@ -127,8 +127,11 @@ class RankTrial:
     def __init__(self, data: Dataset, model: str) -> None:
         from models.evaluation.rankers import Bench
 
-        self.model = model
+        if data.protocol != "time":
+            raise CineFeastError(f"the ranker {model} has no protocol {data.protocol}", f"cinefeast ablate {model} ...")
+        self.data, self.model = data, model
         self.bench = Bench(data, workspace())
+        self.draws = {"time-streaming": [draw.cases for draw in self.bench.shown]}
 
     def run(self, changes: dict[str, Any]) -> dict[str, Any]:
         """Fit, judge by whole lists of held-back events, measure on test."""
