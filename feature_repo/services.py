@@ -14,7 +14,10 @@ interactions_v1 = FeatureService(
     owner="cinefeast",
 )
 catalogue_v1 = FeatureService(
-    name="catalogue_v1", features=ITEMS, description="Every film as it stands at one moment.", owner="cinefeast"
+    name="catalogue_v1",
+    features=[*ITEMS, views.movie_people, views.movie_origin, views.movie_text],
+    description="Every film as it stands at one moment.",
+    owner="cinefeast",
 )
 seen_v1 = FeatureService(
     name="seen_v1",

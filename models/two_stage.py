@@ -17,6 +17,8 @@ from models.recall.merge import Candidates, merge
 from models.recall.merging import WARM, Merging
 from models.registry import CHANNELS, MERGE, RANKER, model_class
 
+REASONS = ["movie_director_id", "movie_director_name", "movie_genre_names"]
+"""What reasons are made of."""
 BROUGHT = 500
 """How many films each channel brings before they are merged."""
 
@@ -144,7 +146,7 @@ class TwoStage:
         ids = found.ids[i, places]
         similar = self._similar(user, ids)
         history = watched(user, catalogue)
-        films = catalogue.take(pa.array(rows[places])).to_pylist()
+        films = catalogue.select(REASONS).take(pa.array(rows[places])).to_pylist()
         return [
             Recommendation(
                 movie_id=int(movie),
@@ -164,7 +166,7 @@ def watched(user: pa.Table, catalogue: pa.Table) -> list[dict[str, Any]]:
     """The catalogue's rows of the films in a user's window (one row)."""
     recent = np.asarray(user["user_recent_movie_ids"][0].as_py() or [], np.int64)
     rows = Ids(integers(catalogue, "movie_id")).rows(recent)
-    found: list[dict[str, Any]] = catalogue.take(pa.array(rows[rows >= 0])).to_pylist()
+    found: list[dict[str, Any]] = catalogue.select(REASONS).take(pa.array(rows[rows >= 0])).to_pylist()
     return found
 
 

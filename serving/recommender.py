@@ -15,6 +15,7 @@ from serving.schemas import Answer, Film, Item, Reasons
 
 CANDIDATES = 500
 POPULARITY = "popularity"
+SHOWN = ["movie_id", "movie_title", "movie_year", "movie_genre_names"]
 
 Stage = Callable[[str], AbstractContextManager[Any]]
 
@@ -31,7 +32,7 @@ class Recommender:
         self.features = features
         self.models = models
         self.catalogue = features.catalogue(models.movie_ids)
-        self._film = {film["movie_id"]: film for film in self.catalogue.table.to_pylist()}
+        self._film = {film["movie_id"]: film for film in self.catalogue.table.select(SHOWN).to_pylist()}
 
     def answer(self, user_id: int, n: int, explain: bool = True, stage: Stage | None = None) -> Answer:
         """The best `n` unseen films for a user; the most popular ones for a user without features online."""

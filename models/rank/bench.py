@@ -37,14 +37,14 @@ def measure(candidates: int) -> dict[str, Any]:
         trees = boosted(ranker.encoder, batch)
         ways: dict[str, Callable[[], Any]] = {
             "onnx": lambda: session(batch),
-            "torch": lambda: ranker._outputs(batch),
+            "torch": lambda: ranker.by_torch(batch),
             "lightgbm": lambda: trees.scores_of(batch),
         }
         found: dict[str, Any] = {"candidates": candidates, "history": ranker.config.inputs.window}
         for name, way in ways.items():
             p50, p99 = np.quantile(milliseconds(way), [0.5, 0.99])
             found |= {f"{name}_p50_ms": round(float(p50), 3), f"{name}_p99_ms": round(float(p99), 3)}
-        apart = float(np.abs(session(batch) - ranker._outputs(batch)).max())
+        apart = float(np.abs(session(batch) - ranker.by_torch(batch)).max())
     finally:
         torch.set_num_threads(threads)
     ratio = found["torch_p50_ms"] / found["onnx_p50_ms"]

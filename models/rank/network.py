@@ -90,27 +90,26 @@ class NetworkRanker(Ranker):
         batch = self.encoder(check.pairs)
 
         def measure() -> dict[str, float]:
-            scores = torch.from_numpy(self._outputs(batch)[:, 0]).view(check.groups, -1)
+            scores = torch.from_numpy(self.outputs(batch)[:, 0]).view(check.groups, -1)
             return {"log_share": float(torch.log_softmax(scores, dim=1)[:, 0].mean())}
 
         return measure
 
     @torch.no_grad()
-    def _outputs(self, batch: Batch) -> np.ndarray:
-        """(p, tasks), in slices."""
+    def by_torch(self, batch: Batch) -> np.ndarray:
+        """(p, tasks) by eager PyTorch."""
         place = next(self.network.parameters()).device
-        found = []
-        for rows in np.array_split(np.arange(len(batch.user)), max(1, -(-len(batch.user) // SLICE))):
-            part = batch.take(rows)
-            found.append(self.network(Inputs(*(each.to(place) for each in tensors(part)))).cpu().numpy())
-        return np.concatenate(found)
+        found: np.ndarray = self.network(Inputs(*(part.to(place) for part in tensors(batch)))).cpu().numpy()
+        return found
 
     def outputs(self, batch: Batch) -> np.ndarray:
-        """(p, tasks) by onnxruntime where the network was exported, else by PyTorch."""
-        if self.session is not None:
-            return self.session(batch)
+        """(p, tasks) by onnxruntime where the network was exported, else by PyTorch; a slice at a time."""
+        way = self.session or self.by_torch
         self.network.eval()
-        return self._outputs(batch)
+        if len(batch.user) <= SLICE:
+            return way(batch)
+        parts = np.array_split(np.arange(len(batch.user)), -(-len(batch.user) // SLICE))
+        return np.concatenate([way(batch.take(rows)) for rows in parts])
 
     def scores_of(self, batch: Batch) -> np.ndarray:
         """The first task's logits."""

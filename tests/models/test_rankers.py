@@ -12,13 +12,13 @@ import pytest
 from dbt_project.errors import CineFeastError
 from models.columns import arrays, integers
 from models.dataset import Dataset
-from models.rank import onnx
+from models.rank import network, onnx
 from models.rank.negatives import KINDS, Drawer, Event
 from models.rank.pairs import Facts, make_pairs
 from models.rank.samples import Maker, Recipe, Samples, build, make_samples, place
 from models.recall.merging import Merging
 from models.registry import RANK, model_class
-from models.two_stage import TwoStage
+from models.two_stage import REASONS, TwoStage
 from tests.models.synthetic import PlantedStore, group_of, other_future, planted
 
 SMALL = {"events": 400, "shard": 60, "pool": 6, "popular": 1, "genre": 1, "uniform": 1}
@@ -153,7 +153,7 @@ def test_a_saved_ranker_scores_alike(rankers: dict[str, Any], samples: Samples, 
 
 @pytest.mark.parametrize("name", ["unified", "dcn", "deepfm"])
 def test_the_exported_network_is_the_network(
-    name: str, rankers: dict[str, Any], samples: Samples, tmp_path: Path
+    name: str, rankers: dict[str, Any], samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most 1e-5 apart, for several users and for one, with and without what is unknown, in slices of any size."""
     ranker = rankers[name]
@@ -165,9 +165,11 @@ def test_the_exported_network_is_the_network(
         **{part: np.zeros_like(getattr(batch, part)) for part in ("words", "genres", "people", "candidate", "ratings")},
     )  # fmt: skip
     for given in (batch, batch.take(np.arange(10)), unknown):
-        torch_says = ranker._outputs(given)
+        torch_says = ranker.by_torch(given)
         assert np.isfinite(torch_says).all()
         assert np.abs(session(given) - torch_says).max() <= 1e-5
+    monkeypatch.setattr(network, "SLICE", 64)
+    assert np.abs(ranker.outputs(batch) - session(batch)).max() <= 1e-5
 
 
 def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:
@@ -177,7 +179,7 @@ def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[s
     frame = frame[[len(films) >= 5 for films in data.seen(frame)]]
     users = data.users(["rank_unified_v1", "recall_item_cf_v1"], frame)
     catalogue = data.catalogue("rank_unified_v1", "validation")
-    for name, kind in (("movie_director_id", pa.int64()), ("movie_genre_names", pa.list_(pa.string()))):
+    for name, kind in zip(REASONS, (pa.int64(), pa.string(), pa.list_(pa.string())), strict=True):
         catalogue = catalogue.append_column(name, pa.nulls(catalogue.num_rows, kind))  # what reasons are made of
     models = TwoStage(two, rankers["unified"], Merging.even(list(two)))
     seen = arrays(users, "user_seen_movie_ids")
