@@ -377,28 +377,6 @@ def samples(
 
 
 @bench.command()
-def rank(
-    candidates: Annotated[int, typer.Option(min=1, help="films to score")] = 500,
-) -> None:
-    """Measure how long scoring one user's candidates takes; the last line is JSON."""
-    from models.rank.bench import measure
-    from serving.bench_tables import print_rank
-
-    print_rank(measure(candidates))
-
-
-@bench.command()
-def samples(
-    events: Annotated[int, typer.Option(min=100, help="events to make samples of")] = 20_000,
-) -> None:
-    """Measure how fast training samples are made and with how much memory; the last line is JSON."""
-    from models.rank.bench_samples import measure
-    from serving.bench_tables import print_samples
-
-    print_samples(measure(workspace(), events))
-
-
-@bench.command()
 def warehouse(
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="the last ratings by time that are appended")] = 0.01,
 ) -> None:

@@ -21,7 +21,7 @@ class Films:
     def __init__(self, catalogue: pa.Table, updates: Mapping[int, FilmUpdate], space: tuple[Ids, np.ndarray]) -> None:
         """`space` has vectors (m, d) of the films that some model places in one space, and whose they are."""
         self._space = space
-        vectors = [field.name for field in catalogue.schema if pa.types.is_floating(getattr(field.type, "value_type", None))]
+        vectors = [name for name in catalogue.column_names if name.endswith("_embedding")]
         films = catalogue.drop_columns(vectors).to_pylist()  # a vector as a list of Python's floats is large
         self._film: dict[int, Film] = {film["movie_id"]: film for film in films}
         self.genre_index = {
