@@ -99,9 +99,8 @@ class Sequence(VectorRecaller):
         where = next(self.network.parameters()).device
         by_size = np.argsort(size, kind="stable")  # little padding
         with torch.no_grad():
-            table = self.network.films()
             for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
-                hidden = self.network(histories.gather(flat, last[some], where), table)
+                hidden = self.network(histories.gather(flat, last[some], where), self.table)
                 at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
                 asked = self._compared(hidden[torch.arange(len(some)), at])
                 vectors[some, 0] = asked.float().cpu().numpy()
@@ -133,8 +132,10 @@ class Sequence(VectorRecaller):
         )  # fmt: skip
 
     def _indexed(self) -> "Sequence":
+        """The film table and the index of the weights as they are; neither is worked out anew for a request."""
         with torch.no_grad():
-            self.index_films(self._compared(self.network.films()[1:]).float().cpu().numpy())
+            self.table = self.network.films()
+            self.index_films(self._compared(self.table[1:]).float().cpu().numpy())
         return self
 
     def _facts(self, data: Dataset, until: Split) -> np.ndarray:

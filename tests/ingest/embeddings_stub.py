@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 
-from tests.ingest.tmdb_stub import Server
+from tests.ingest.stub_server import answering
 
 KEY = "a-key"
 
@@ -99,13 +99,6 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving_embeddings(stub: EmbeddingsStub) -> Iterator[EmbeddingsStub]:
     """The stub, answering at `stub.url` while the block runs."""
-    server = Server(("127.0.0.1", 0), type("StubHandler", (Handler,), {"stub": stub}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    stub.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
+    with answering(Handler, stub) as address:
+        stub.url = f"{address}/v1"
         yield stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -202,6 +202,14 @@ def test_a_server_that_is_gone_is_one_line(
     assert list(space.raw_tmdb.glob("*tmdb-*")) == []
 
 
+def test_a_run_right_after_another_counts_what_that_one_sent(space: Workspace, stub: Stub, linked: list[int]) -> None:
+    """It may have been killed: nothing else tells what it asked for in its last second."""
+    for _ in range(2):
+        collect_films(space, 30, limit=30)
+    assert len(stub.arrivals) == 60
+    assert stub.most_in_a_second() <= 30
+
+
 def test_never_faster_than_allowed_and_hardly_slower(space: Workspace, stub: Stub, linked: list[int]) -> None:
     """In a process of its own, as one runs it; what is slow holds nothing up. A busy machine has three tries."""
     stub.latency = 0.05

@@ -10,9 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.ingest.stub_server import answering
 
 TOKEN = "a-token"
 FAULTS = ("429", "500", "503", "slow", "truncated", "invalid", "wrong", "gzip", "reset")
@@ -168,26 +170,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-class Server(ThreadingHTTPServer):
-    """Quiet about clients that go away, as one that is killed does."""
-
-    request_queue_size = 128
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass
-
-
 @contextmanager
 def serving(stub: Stub) -> Iterator[Stub]:
     """The stub, answering at `stub.url` while the block runs."""
-    server = Server(("127.0.0.1", 0), type("StubHandler", (Handler,), {"stub": stub}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    stub.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(Handler, stub) as stub.url:
         yield stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -18,6 +18,7 @@ from dbt_project.ingest.embeddings.embedder import Keep
 from dbt_project.ingest.keys import api_key
 from dbt_project.ingest.progress import request_progress
 from dbt_project.ingest.retries import TransientError, message, read_json, retry_after, retrying
+from dbt_project.ingest.workers import at_once
 
 AT_ONCE = 8
 FAILED_IN_A_ROW = 16
@@ -90,12 +91,7 @@ class ApiEmbedder:
                         done += 1
                         on_progress(done)
 
-                try:
-                    async with asyncio.TaskGroup() as workers:
-                        for _ in range(AT_ONCE):
-                            workers.create_task(worker())
-                except BaseExceptionGroup as group:
-                    raise group.exceptions[0] from None
+                await at_once(AT_ONCE, worker)
         if failed:
             raise CineFeastError(
                 f"{len(failed):,} of {len(batches):,} requests failed, the last one: {failed[-1]}", AGAIN

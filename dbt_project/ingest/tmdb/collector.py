@@ -17,6 +17,7 @@ from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment, stored
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
 from dbt_project.ingest.tmdb.ledger import Ledger, Noted, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
+from dbt_project.ingest.workers import at_once
 from dbt_project.workspace import Workspace
 
 KEPT_DAYS = 180
@@ -162,12 +163,7 @@ class Run:
                     await self.keep(await tmdb.film(tmdb_id, etag))
                     on_progress(self.collected.asked)
 
-            try:
-                async with asyncio.TaskGroup() as workers:
-                    for _ in range(IN_FLIGHT):
-                        workers.create_task(worker())
-            except BaseExceptionGroup as group:
-                raise group.exceptions[0] from None
+            await at_once(IN_FLIGHT, worker)
 
     async def keep(self, answer: Answer) -> None:
         """Write an answer, then note and count it."""

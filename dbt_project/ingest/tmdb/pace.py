@@ -43,6 +43,7 @@ class Pace:
     """Turns for at most `limit` requests that reach the server in any second, whatever keeps them on their way.
 
     An answer tells that its request has arrived. Where it is late, up to 7% of the limit are lost to not knowing.
+    The first request waits for a second, too: a run that was killed a moment ago may have used up that one.
     After a 429 a request takes twice as many steps of the pace, up to SLOWEST, and half as many after RECOVERS good
     answers.
     """
@@ -52,7 +53,8 @@ class Pace:
         self._spread = AsyncLimiter(max(1.0, BURST * limit), max(1.0, BURST * limit) / limit)
         self._permits = asyncio.Semaphore(int(limit))
         self._queue = asyncio.Lock()
-        self._paused_until = self._slowed_at = time.monotonic()
+        self._slowed_at = time.monotonic()
+        self._paused_until = self._slowed_at + UNDER_WAY + 1
         self._good = 0
 
     @asynccontextmanager
