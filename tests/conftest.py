@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import prometheus_client  # noqa: F401 - before Feast, which switches it to files that every app of a process shares
 import pytest
 
 from tests.commands import build_features

@@ -105,10 +105,21 @@ def test_every_view_agrees_with_stock(twins: dict[str, Any], frame: pd.DataFrame
     assert same_rows(ours, stock)
 
 
+def requested(labels: pd.DataFrame) -> pd.DataFrame:
+    """Labels with what on-demand views take from a request: one film watched, and two channels."""
+    one_film = {
+        "watched_directors": [7, 0], "watched_cast": [1, 2, 3, 0, 0], "watched_keywords": [5] + [0] * 19,
+        "watched_genres": [3], "watched_languages": ["en"], "watched_countries": ["US"], "watched_years": [1994],
+        "watched_runtimes": [120], "watched_texts": [0.5, 0.5], "recall_ranks": [1, 0], "recall_scores": [0.3, 0.0],
+    }  # fmt: skip
+    seconds = labels["event_timestamp"].astype("datetime64[s, UTC]").astype("int64")
+    return labels.assign(asked_at=seconds, recall_place=1, **{n: [v] * len(labels) for n, v in one_film.items()})
+
+
 def test_every_service_agrees_with_stock(twins: dict[str, Any], frame: pd.DataFrame) -> None:
     services = twins["ours"].list_feature_services()
     assert len(services) > 5
-    labels = frame.drop(columns="rating").head(1500)
+    labels = requested(frame.drop(columns="rating").head(1500))
     for service in services:
         ours, stock = both(twins, labels, twins["ours"].get_feature_service(service.name))
         assert ours.num_rows == len(labels), service.name
