@@ -46,17 +46,22 @@ class Boosting(Ranker):
             "learning_rate": c.learning_rate, "min_data_in_leaf": c.least, "feature_fraction": c.share,
             "seed": c.seed, "deterministic": True, "num_threads": 1, "force_row_wise": True,
         }  # fmt: skip
-        sets = [
-            lightgbm.Dataset(
-                matrix(self.encoder(part.pairs), self.encoder.genres), part.label.ravel(),
-                group=np.full(part.groups, part.size), free_raw_data=True,
-            )
-            for part in (learn, check)
-            if part.groups
-        ]  # fmt: skip
+        sets = [self._set(part) for part in (learn, check) if part.groups]
         stop: list[Any] = [lightgbm.early_stopping(c.patience, verbose=False)] if len(sets) > 1 else []
         self.booster = lightgbm.train(settings, sets[0], c.trees, valid_sets=sets[1:], callbacks=stop)
         return {"trees": self.booster.best_iteration or self.booster.current_iteration()}
+
+    def _set(self, part: Samples) -> Any:
+        """Groups in random order: the positive is first, and where scores are equal LightGBM's NDCG keeps the order."""
+        import lightgbm
+
+        shuffled = (
+            np.random.default_rng(self.config.seed)
+            .permuted(np.arange(part.groups * part.size).reshape(part.groups, part.size), axis=1)
+            .ravel()
+        )
+        rows = matrix(self.encoder(part.pairs), self.encoder.genres)[shuffled]
+        return lightgbm.Dataset(rows, part.label.ravel()[shuffled], group=np.full(part.groups, part.size))
 
     def scores_of(self, batch: Batch) -> np.ndarray:
         """Sums of leaves."""

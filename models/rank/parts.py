@@ -89,9 +89,12 @@ class Fields(nn.Module):
         if x.words.shape[1]:
             fields.append(self.word(x.words + self.offsets))
         fields += [mean_of(self.genre, x.genres)[:, None], mean_of(self.person, x.people)[:, None]]
-        plain = torch.where(known, x.numbers, self.mean)
-        numbers = ((plain - self.mean) / self.deviation).clamp(-5, 5)
-        return torch.cat(fields, dim=1), self.film(x.candidate), numbers
+        return torch.cat(fields, dim=1), self.film(x.candidate), self.standard(x.numbers)
+
+    def standard(self, numbers: Tensor) -> Tensor:
+        """The numbers (p, d) standardised, 0 where unknown."""
+        plain = torch.where(torch.isnan(numbers), self.mean, numbers)
+        return ((plain - self.mean) / self.deviation).clamp(-5, 5)
 
     def flat(self, x: Inputs) -> Tensor:
         """All of it in one row (p, width)."""

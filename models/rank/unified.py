@@ -1,14 +1,17 @@
-"""UnifiedRanker: fields, target attention over the history, DCN-V2 crosses, and two tasks over shared experts."""
+"""UnifiedRanker: a linear part; fields, attention over the history, DCN-V2 crosses, two tasks over shared experts."""
 
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.config import ModelConfig
 from models.rank.config import NetworkConfig
 from models.rank.network import NetworkRanker, RankingNetwork
 from models.rank.parts import Crosses, Experts, Fields, Inputs, TargetAttention
+
+WIDE = 10.0
+"""What a step of the linear part counts beside one of the rest: it has converged before the deep part fits noise."""
 
 
 class UnifiedConfig(NetworkConfig):
@@ -27,7 +30,7 @@ class UnifiedConfig(NetworkConfig):
 
 
 class UnifiedNetwork(RankingNetwork):
-    """Inputs to (p, tasks)."""
+    """Inputs to (p, tasks): a linear part over all numbers, and a deep one that adds to it. Cheng et al. 2016."""
 
     def __init__(self, fields: Fields, config: UnifiedConfig) -> None:
         super().__init__(fields, config.tasks)
@@ -35,6 +38,9 @@ class UnifiedNetwork(RankingNetwork):
         width = fields.width + (config.film_dim if self.attention else 0)
         self.crosses = Crosses(width, config.crosses, config.rank)
         self.experts = Experts(width, config.hidden, config.experts, config.tasks, config.dropout)
+        self.wide = nn.Linear(len(fields.mean), config.tasks, bias=False)
+        for last in (self.wide, *self.experts.towers):
+            nn.init.zeros_(last.weight)
 
     def forward(self, x: Inputs) -> Tensor:
         """(p, tasks). The history's films and the candidates are rows of one table."""
@@ -42,7 +48,7 @@ class UnifiedNetwork(RankingNetwork):
         if self.attention is not None:
             table = self.fields.film.weight
             first = torch.cat([first, self.attention(table, x, self.fields.film(x.candidate))], dim=1)
-        answer: Tensor = self.experts(self.crosses(first))
+        answer: Tensor = WIDE * self.wide(self.fields.standard(x.numbers)) + self.experts(self.crosses(first))
         return answer
 
 

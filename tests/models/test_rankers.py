@@ -140,6 +140,15 @@ def test_every_ranker_learns_the_planted_group(rankers: dict[str, Any]) -> None:
         assert ranker.metrics["validation_gauc"] > 0.55, name
 
 
+def test_trees_are_not_stopped_by_equal_scores(data: Dataset, samples: Samples, two: dict[str, Any]) -> None:
+    """The positive stands first in its group: read in that order a constant would have the best NDCG there is."""
+    blind = replace(samples, pairs=replace(samples.pairs, recall=np.zeros_like(samples.pairs.recall)))
+    kind: Any = model_class("lambdamart")
+    ranker = kind(config_of("lambdamart").model_copy(update={"learning_rate": 0.01}))
+    ranker.fit(data, blind, list(two), "validation")
+    assert ranker.metrics["trees"] > 1
+
+
 def test_a_saved_ranker_scores_alike(rankers: dict[str, Any], samples: Samples, store: Any, tmp_path: Path) -> None:
     pairs = samples.part(0, 20).pairs
     for name, ranker in rankers.items():
