@@ -35,7 +35,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -rs
 
 truth: install
 	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py
