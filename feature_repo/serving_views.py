@@ -3,9 +3,11 @@
 import entities
 import views
 from feast import FeatureService, FeatureView, Field
+from feast.feature_logging import LoggingConfig
 from feast.types import Array, Int64
 
 from feature_repo.offline_store.source import WarehouseSource
+from feature_repo.offline_store.storage import LogDestination
 
 user_feedback = FeatureView(
     name="user_feedback",
@@ -41,4 +43,12 @@ rules_v1 = FeatureService(
     features=[views.user_history, user_feedback, movie_collection],
     description="What a user has rated, hidden, watched or clicked, and which films belong together: for rules.",
     owner="cinefeast",
+)
+
+served_v1 = FeatureService(
+    name="served_v1",
+    features=[views.user_state, views.user_profile, views.movie_profile, views.movie_state, views.movie_influence],
+    description="What answers were made of; logged for a share of them, a row a film shown.",
+    owner="cinefeast",
+    logging_config=LoggingConfig(LogDestination("served_v1"), sample_rate=0.1),
 )

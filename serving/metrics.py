@@ -55,6 +55,12 @@ class Metrics:
             ["feature"],
             registry=self.registry,
         )
+        self.logged = Counter(
+            "cinefeast_logged_answers",
+            "Answers whose features were to be logged: logged, failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.unnoted = Counter(
             "cinefeast_unnoted_answers",
             "Ranked answers whose features were not looked at, as too many waited.",
@@ -73,8 +79,7 @@ class Metrics:
         self.served.info({"models": models, "catalogue": catalogue})
 
     def drifted(self, found: dict[str, float]) -> None:
-        """Tell each feature's PSI; those of before are forgotten."""
-        self.feature_psi.clear()
+        """Tell each feature's PSI."""
         for feature, index in found.items():
             self.feature_psi.labels(feature).set(index)
 

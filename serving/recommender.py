@@ -223,7 +223,7 @@ class Recommender:
         if person.user_id is not None and person.last_event is not None:
             self.metrics.feature_age.observe(max(0.0, time.time() - person.last_event))
         if self.served and strategy == "two_stage" and person.user_id is not None:
-            self.served.note(person, lineup.ids)
+            self.served.note(person, lineup.ids, [item.movie_id for item in items])
         notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
         return Answer(
             user_id=person.user_id, strategy=strategy, reason=reason, variant=variant, degraded=person.degraded,

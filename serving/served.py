@@ -5,15 +5,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from dbt_project.workspace import workspace
-from models.rank import trained_on
-from serving.drift import Drift
+from serving.look import Look, Served
 from serving.metrics import Metrics
 from serving.people import Person
 
@@ -24,47 +20,11 @@ log = logging.getLogger("cinefeast.served")
 WAITING = 1_000
 """Answers that wait at most; one more is not looked at, and counted."""
 PERIOD = 10.0
-"""Seconds between two measurements."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """What is kept of an answer."""
-
-    look: "Look"
-    user: pa.Table
-    """The user's features as they were read, one row; histories are left out."""
-    ranked: np.ndarray
-    """The films that the ranker put in order."""
-
-
-class Look:
-    """Looks at the answers of one recommender, beside what its ranker was trained on."""
-
-    def __init__(self, recommender: "Recommender", metrics: Metrics) -> None:
-        self._films, self._metrics = recommender.catalogue.table, metrics
-        known = {field.name for field in recommender.features.user_fields.values()}
-        sample = trained_on.read(workspace().artifacts)
-        self._drift = Drift(sample, known, self._films) if sample else None
-        self._names = self._drift.user_features if self._drift else []
-
-    def kept(self, person: Person, ranked: np.ndarray) -> Served:
-        """Of an answer what is looked at later."""
-        return Served(self, person.row.select(self._names), ranked)
-
-    def add(self, served: Served) -> None:
-        """Take an answer."""
-        if self._drift:
-            self._drift.add(served.user, served.ranked)
-
-    def flush(self) -> None:
-        """Tell what came of the answers so far."""
-        if self._drift:
-            self._metrics.drifted(self._drift.psi())
+"""Seconds between two measurements, and two files of the log."""
 
 
 class ServedFeatures:
-    """Takes ranked answers for users and measures their drift. Thread-safe."""
+    """Takes ranked answers for users, measures and logs them. Thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -78,18 +38,18 @@ class ServedFeatures:
         self._look = Look(recommender, self._metrics)
         recommender.served = self
 
-    def note(self, person: Person, ranked: np.ndarray) -> None:
-        """Leave an answer to be looked at. Never waits."""
+    def note(self, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> None:
+        """Leave an answer to be looked at: the films that were ranked, and those shown. Never waits."""
         look = self._look
         if look is None:
             return
         try:
-            self._queue.put_nowait(look.kept(person, ranked))
+            self._queue.put_nowait(look.kept(person, ranked, movie_ids))
         except queue.Full:
             self._metrics.unnoted.inc()
 
     def close(self) -> None:
-        """Look at what waits, then end."""
+        """Look at what waits, write it, then end."""
         self._queue.put(None)
         self._thread.join()
 
@@ -104,7 +64,8 @@ class ServedFeatures:
             except queue.Empty:
                 pass
             if look and (is_over or time.monotonic() >= due or (served and served.look is not look)):
-                attempt(look.flush)
+                attempt(look.measure)
+                attempt(look.write)
             if time.monotonic() >= due:
                 due = time.monotonic() + PERIOD
             if served:
