@@ -15,6 +15,7 @@ from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, R
 
 from dbt_project.errors import CineFeastError
 from serving.problems import NoKeyError, TooManyError
+from serving.windows import Windows
 
 WRITE_KEYS, ADMIN_KEYS = "CINEFEAST_WRITE_KEYS", "CINEFEAST_ADMIN_KEYS"
 """Keys between commas; an admin's key may write, too. Without any nobody may."""
@@ -30,10 +31,9 @@ class Keys:
         admin, write = (self._given(name) for name in (ADMIN_KEYS, WRITE_KEYS))
         self._may = {"write": [*write, *admin], "admin": admin}
         self._rate, self._read_rate = rate(RATE, "100/second"), rate(READ_RATE, "1000/second")
-        storage = MemoryStorage()
-        self._asked = MovingWindowRateLimiter(storage)
-        # a window that is over leaves nothing in memory, however many addresses there were
-        self._read = FixedWindowRateLimiter(storage)
+        self._asked = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows()
+        self._read = FixedWindowRateLimiter(self._windows)
 
     @staticmethod
     def _given(name: str) -> list[bytes]:
