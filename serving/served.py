@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,21 +29,15 @@ class ServedFeatures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._look: Look | None = None
         self._queue: queue.Queue[Served | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="served", daemon=True)
         self._thread.start()
 
     def use(self, recommender: "Recommender") -> None:
-        """Look at this one's answers from now on."""
-        self._look = Look(recommender, self._metrics)
-        recommender.served = self
+        """Look at this one's answers from now on. What an earlier one has begun is still looked at as its own."""
+        recommender.note = partial(self._note, Look(recommender, self._metrics))
 
-    def note(self, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> None:
-        """Leave an answer to be looked at: the films that were ranked, and those shown. Never waits."""
-        look = self._look
-        if look is None:
-            return
+    def _note(self, look: Look, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> None:
         try:
             self._queue.put_nowait(look.kept(person, ranked, movie_ids))
         except queue.Full:

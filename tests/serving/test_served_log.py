@@ -1,5 +1,6 @@
 """Features that were served come back out of Feast's log as they were, to be trained on; logging costs no answer."""
 
+import copy
 import threading
 import time
 from collections.abc import Iterator
@@ -8,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.asked import CandidatesQuery
+from serving.asked import CandidatesQuery, ListQuery
 from serving.budget import Stages
 from serving.metrics import Metrics
+from serving.people import People
 from serving.served_log import SERVICE, SHARE, share
 from tests.features.online import equal
 from tests.serving.servers import KEYS, PATIENT, WRITER, served, wait_for
@@ -124,6 +127,25 @@ def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch
         go_on.set()
         features.close()
     assert len(files) == 20 - metrics.unnoted._value.get()
+
+
+def test_an_answer_that_has_begun_before_a_swap_ends_as_it_began(recommender: Any) -> None:
+    """The new models read fewer features of a user than the old, or others."""
+    from serving.features import SEEN, OnlineFeatures
+    from serving.served import ServedFeatures
+
+    new = copy.copy(recommender)
+    new.features = OnlineFeatures(recommender.features.store, [SEEN])
+    new.people = People(new.features, new.stages)
+    metrics = Metrics()
+    features = ServedFeatures(metrics)
+    features.use(recommender)
+    features.use(new)
+    for one in (recommender, new, recommender):
+        assert len(one.chart("popularity", 3, ListQuery()).items) == 10
+        one.note(one.people.user(3), np.array([1, 2]), [1])
+    features.close()
+    assert metrics.logged.labels("logged")._value.get() == 3
 
 
 def test_the_share_that_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
