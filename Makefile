@@ -1,6 +1,7 @@
 # make install   the environment alone: .venv with cinefeast in it
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, pytest (which runs dbt build on a small made-up data set)
+# make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
 # make tables    the tables of the documentation anew from docs/results
@@ -16,7 +17,7 @@ PROTOCOL ?= time
 EPOCHS ?= 30
 THREADS ?= 1
 
-.PHONY: install demo test truth collect lint tables peers clean
+.PHONY: install demo test audit truth collect lint tables peers clean
 
 install: $(VENV)/.installed
 
@@ -35,7 +36,10 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -rs
+
+audit: install
+	$(BIN)/python .ci/audit.py
 
 truth: install
 	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py

@@ -1,11 +1,13 @@
-"""What serving alone reads, after the models: what users did with films beside rating them, and collections."""
+"""What serving alone reads, after the models: what users did with films beside rating them, collections, posters."""
 
 import entities
 import views
 from feast import FeatureService, FeatureView, Field
-from feast.types import Array, Int64
+from feast.feature_logging import LoggingConfig
+from feast.types import Array, Int64, String
 
 from feature_repo.offline_store.source import WarehouseSource
+from feature_repo.offline_store.storage import LogDestination
 
 user_feedback = FeatureView(
     name="user_feedback",
@@ -36,9 +38,30 @@ movie_collection = FeatureView(
     ],
 )
 
+movie_poster = FeatureView(
+    name="movie_poster",
+    entities=[entities.movie],
+    source=WarehouseSource(name="feat_movie_poster", table="features.feat_movie_poster"),
+    description="Where TMDb has a film's poster.",
+    tags={"grain": "movie", "mart": "feat_movie_poster"},
+    owner="cinefeast",
+    schema=[
+        Field(name="movie_id", dtype=Int64),
+        Field(name="movie_poster_path", dtype=String, description="below TMDb's image server; null for none"),
+    ],
+)
+
 rules_v1 = FeatureService(
     name="rules_v1",
-    features=[views.user_history, user_feedback, movie_collection],
-    description="What a user has rated, hidden, watched or clicked, and which films belong together: for rules.",
+    features=[views.user_history, user_feedback, movie_collection, movie_poster],
+    description="For rules what a user has rated, hidden, watched, clicked and which films belong together; posters.",
     owner="cinefeast",
+)
+
+served_v1 = FeatureService(
+    name="served_v1",
+    features=[views.user_state, views.user_profile, views.movie_profile, views.movie_state, views.movie_influence],
+    description="What answers were made of; logged for a share of them, a row a film shown.",
+    owner="cinefeast",
+    logging_config=LoggingConfig(LogDestination("served_v1"), sample_rate=0.1),
 )

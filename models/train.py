@@ -4,12 +4,15 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
 from models.dataset import SPLIT_COLUMN, Dataset, Protocol
 from models.registry import CHANNELS, MERGE, RANK, RANKER, RECALL, model_class
+
+if TYPE_CHECKING:
+    from models.rank.config import RankConfig
 
 MODELS = (*RECALL, *RANK)
 
@@ -37,6 +40,7 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     `fit_seconds`, that of the model which is saved, the reading of features included.
     """
     from feature_repo.store import load_store
+    from models.rank import trained_on
 
     check_protocol(protocol)
     unknown = [name for name in names if name not in MODELS]
@@ -53,6 +57,8 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     fitted = {name: fit_channel(data, name, runs=space.runs) for name in RECALL if name in needed}
     samples = ranking_samples(data, {n: fitted[n] for n in CHANNELS}, space) if rankers else None
     folder = artifacts_of(space, protocol)
+    if samples and RANKER in wanted:
+        trained_on.keep(samples.pairs, rank_config().inputs, folder)
     measured = {}
     for name in wanted:
         started = time.perf_counter()
@@ -91,13 +97,16 @@ def ranking_samples(data: Dataset, channels: dict[str, Any], space: Workspace) -
 
     The channels are kept beside the samples: whoever judges rankers on validation asks them, not those that are served.
     """
-    from models.rank.config import RankConfig
     from models.rank.samples import make_samples
 
     for name, channel in channels.items():
         channel.save(space.samples / "channels" / name)
-    config = cast(RankConfig, model_class(RANKER).Config.read(RANKER))
-    return make_samples(data, channels, MERGE, config, space.samples / data.protocol, processes=cores())
+    return make_samples(data, channels, MERGE, rank_config(), space.samples / data.protocol, processes=cores())
+
+
+def rank_config() -> "RankConfig":
+    """The configuration of the ranker that is served."""
+    return cast("RankConfig", model_class(RANKER).Config.read(RANKER))
 
 
 def cores() -> int:

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.budget import Stages
-from serving.gates import BodyLimit, RequestLimit, most_requests
+from serving.gates import BodyLimit, ClientLimit, RequestLimit, most_requests
 from serving.logs import RequestLog
 from serving.problems import add_handlers, responses
 from serving.recommender import Recommender
@@ -47,6 +47,7 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     app.state.service = service
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLimit, most=most_requests())
+    app.add_middleware(ClientLimit, keys=service.keys)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
     for add in (add_health, add_page, add_lists, add_users, add_events, add_films):

@@ -1,4 +1,4 @@
-"""What a request passes before a route sees it: a limit on requests at a time, and one on the size of bodies."""
+"""What a request passes before a route sees it: limits on its client, on requests at a time, on the size of bodies."""
 
 import os
 
@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dbt_project.errors import CineFeastError
-from serving.problems import OverloadedError, TooLargeError, answer
+from serving.keys import HEADER, Keys
+from serving.problems import OverloadedError, TooLargeError, TooManyError, answer
 
 MOST_BYTES = 1_000_000
 MOST_REQUESTS = "CINEFEAST_MAX_REQUESTS"
@@ -20,6 +21,28 @@ def most_requests() -> int:
     return int(given)
 
 
+def is_limited(scope: Scope) -> bool:
+    """Whether it costs something to answer: the API and the page, not health, metrics and documentation."""
+    return scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith("/v1/"))
+
+
+class ClientLimit:
+    """ASGI middleware: a client that asks more often than it may is answered with 429."""
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self.app, self.keys = app, keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on if its client may ask now."""
+        if is_limited(scope):
+            request = Request(scope)
+            try:
+                self.keys.count(request.headers.get(HEADER.model.name), request.client.host if request.client else "")
+            except TooManyError as error:
+                return await answer(request, error)(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+
 class RequestLimit:
     """ASGI middleware: one request more than `most` is answered with 503 at once. Health and metrics always pass."""
 
@@ -29,7 +52,7 @@ class RequestLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on if there is room."""
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if not is_limited(scope):
             return await self.app(scope, receive, send)
         if self.running >= self.most:
             error = OverloadedError(f"{self.running} requests are being answered")

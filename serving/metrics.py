@@ -49,6 +49,23 @@ class Metrics:
         self.cache = Counter(
             "cinefeast_cache", "Looks into a cache, by what came of it.", ["cache", "outcome"], registry=self.registry
         )
+        self.feature_psi = Gauge(
+            "cinefeast_feature_psi",
+            "How far the values of a feature that are served are from those that the ranker was trained on (PSI).",
+            ["feature"],
+            registry=self.registry,
+        )
+        self.logged = Counter(
+            "cinefeast_logged_answers",
+            "Answers whose features were to be logged: logged, failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.unnoted = Counter(
+            "cinefeast_unnoted_answers",
+            "Ranked answers whose features were not looked at, as too many waited.",
+            registry=self.registry,
+        )
         self.catalogue_movies = Gauge(
             "cinefeast_catalogue_movies",
             "Films in memory.",
@@ -60,6 +77,11 @@ class Metrics:
         """Tell what is served from now on."""
         self.catalogue_movies.set(movies)
         self.served.info({"models": models, "catalogue": catalogue})
+
+    def drifted(self, found: dict[str, float]) -> None:
+        """Tell each feature's PSI."""
+        for feature, index in found.items():
+            self.feature_psi.labels(feature).set(index)
 
     def answered(self, strategy: str, degraded: list[str], notes: list[str]) -> None:
         """Count an answer."""

@@ -63,7 +63,7 @@ class NoKeyError(ProblemError):
 
 
 class TooManyError(ProblemError):
-    """A key that asks more often than it may."""
+    """A client that asks more often than it may."""
 
     kind, status, next_step, retry_after = "too-many-requests", 429, "ask again after the seconds of Retry-After", 1
 
@@ -81,7 +81,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "no such thing",
         413: "body above the limit",
         422: "a value out of range",
-        429: "more requests than the key may send",
+        429: "more requests than the client may send",
         503: "warming up, too many requests, or the online store is down",
     }
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}

@@ -5,6 +5,7 @@ recall's order, features as they were, popularity in the end; the answer says so
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -53,6 +54,8 @@ class Recommender:
     ) -> None:
         self.features, self.models, self.version = features, models, version
         self.rules, self.stages, self.metrics = rules, stages, stages.metrics
+        self.note: Callable[[Person, np.ndarray, list[int]], None] | None = None
+        """Told of each ranked answer for a user: the films that were ranked, and those shown. It never waits."""
         self.catalogue = features.catalogue(models.movie_ids)
         self.people = People(features, self.stages)
         self._updates = updates
@@ -216,6 +219,8 @@ class Recommender:
         self.metrics.answered(strategy, person.degraded, arranged.notes)
         if person.user_id is not None and person.last_event is not None:
             self.metrics.feature_age.observe(max(0.0, time.time() - person.last_event))
+        if self.note and strategy == "two_stage" and person.user_id is not None:
+            self.note(person, lineup.ids, [item.movie_id for item in items])
         notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
         return Answer(
             user_id=person.user_id, strategy=strategy, reason=reason, variant=variant, degraded=person.degraded,

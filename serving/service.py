@@ -14,6 +14,7 @@ from serving.problems import NotReadyError
 if TYPE_CHECKING:
     from serving.event_log import EventLog
     from serving.recommender import Recommender
+    from serving.served import ServedFeatures
     from serving.swap import Watcher
 
 
@@ -28,6 +29,7 @@ class Service:
         """Why the warm-up failed."""
         self._recommender: Recommender | None = None
         self._events: EventLog | None = None
+        self._served: ServedFeatures | None = None
         self._watcher: Watcher | None = None
 
     @property
@@ -47,6 +49,7 @@ class Service:
     def warm_up(self, load: Callable[[Stages], "Recommender"]) -> None:
         """Load everything and answer once, so that the first request finds nothing cold; then watch for what is new."""
         from serving.event_log import EventLog
+        from serving.served import ServedFeatures
         from serving.swap import Watcher
 
         space = workspace()
@@ -55,6 +58,7 @@ class Service:
         known = recommender.known_users()["user_id"].to_pylist()
         recommender.answer(known[0] if known else 0, CandidatesQuery(explain=True))
         self._events = EventLog(recommender.features.store, space)
+        self._served = ServedFeatures(self.metrics)
         self.use(recommender)
         self._watcher.start()
 
@@ -65,6 +69,8 @@ class Service:
         gc.collect()
         gc.freeze()
         self.metrics.serving(recommender.version, recommender.catalogue.version, recommender.catalogue.table.num_rows)
+        if self._served:
+            self._served.use(recommender)
         self._recommender = recommender
 
     @property
@@ -73,9 +79,11 @@ class Service:
         return self._watcher.refused if self._watcher else None
 
     def close(self) -> None:
-        """Write the events that wait."""
+        """Write the events that wait, and look at the last answers."""
         if self._watcher:
             self._watcher.stop()
         if self._events:
             self._events.close()
+        if self._served:
+            self._served.close()
         self.stages.close()

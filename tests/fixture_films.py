@@ -112,6 +112,8 @@ def document(tmdb_id: int, title: str, genres: tuple[str, ...], number: int, rng
         "production_companies": [{"id": 300 + number % 8, "name": f"Studio {number % 8}"}][number % 7 == 0 :],
         "production_countries": [{"iso_3166_1": rng.choice(["US", "FR", "JP", "IN"])}][number % 6 == 0 :],
         "spoken_languages": [{"iso_639_1": language}][number % 12 == 0 :],
+        # the last one is no name of an image
+        "poster_path": {0: f"/poster_{number}.jpg", 1: None, 2: "/../x.jpg\" onerror=\"alert(1)"}[number % 3],
         "belongs_to_collection": saga if number % 10 == 3 else None,
         "credits": {
             "cast": [{**actor, "character": None if order > 2 else f"Role {order}", "order": order}

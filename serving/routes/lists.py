@@ -18,7 +18,7 @@ ForUserOf = Annotated[ListForUser, Query()]
 
 def add_lists(app: FastAPI, service: Service) -> None:
     """Every route that answers with a list. Sync handlers: NumPy and Torch release the GIL while they work."""
-    common: dict[str, Any] = {"tags": ["lists"], "response_model": Answer, "responses": responses(404, 503)}
+    common: dict[str, Any] = {"tags": ["lists"], "response_model": Answer, "responses": responses(404, 429, 503)}
 
     @app.get("/v1/users/{user_id}/recommendations", summary="Films for a user", **common)
     def recommendations(user_id: UserId, asked: CandidatesOf) -> Answer:

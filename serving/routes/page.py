@@ -1,5 +1,6 @@
 """The page at `/`: a user or a visitor, what they have seen, what is recommended and why, what a rule would change."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dbt_project.errors import CineFeastError
 from serving.asked import CandidatesQuery, ListQuery, PreviewQuery, Stars
 from serving.event_schemas import LARGEST_ID
 from serving.problems import ProblemError
@@ -30,8 +32,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "old": {"boosts": [{"year_to": 1979, "add": 0.5}]},
 }
 SHOWN, SEEN, TO_RATE = 12, 10, 12
+POSTERS = "CINEFEAST_POSTERS"
+"""1 where the page may show posters from TMDb's server: only then a browser asks it for anything."""
+IMAGES = "https://image.tmdb.org"
+POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'",
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -45,6 +51,12 @@ def add_page(app: FastAPI, service: Service) -> None:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     template = environment.get_template("page.html")
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    has_posters = posters_wanted()
+    headers = HEADERS | {"Content-Security-Policy": f"{POLICY}; img-src {IMAGES}"} if has_posters else HEADERS
+
+    def poster(movie_id: int) -> str | None:
+        path = service.recommender.films.get(movie_id).get("movie_poster_path") if has_posters else None
+        return f"{IMAGES}/t/p/w185{path}" if path else None
 
     @app.get("/page.css", include_in_schema=False)
     async def css() -> Response:
@@ -76,7 +88,15 @@ def add_page(app: FastAPI, service: Service) -> None:
             given = {"user": number, "rule": shown["rule"]} if number is not None else {"rule": shown["rule"]}
             return "/?" + urlencode([*({**given, **more}).items(), *(("rated", one) for one in rated)])
 
-        return HTMLResponse(template.render(**shown, link=link), status, HEADERS)
+        return HTMLResponse(template.render(**shown, link=link, poster=poster), status, headers)
+
+
+def posters_wanted() -> bool:
+    """Whether the environment asks for posters; CineFeastError where it says neither 0 nor 1."""
+    given = os.environ.get(POSTERS) or "0"
+    if given not in ("0", "1"):
+        raise CineFeastError(f"{POSTERS}={given!r} is neither 0 nor 1", f"export {POSTERS}=1")
+    return given == "1"
 
 
 EMPTY: dict[str, Any] = {

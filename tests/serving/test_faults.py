@@ -1,5 +1,6 @@
 """Under load, one fault after the other: nothing acknowledged is lost, and every answer is good or says what is not."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +62,10 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(120)
 
     def _client(self, number: int) -> None:
-        with httpx.Client(base_url=self.url, timeout=30) as client:
+        with httpx.Client(base_url=self.url, timeout=120) as client:
             turn = 0
             while not self._is_over.is_set():
                 turn += 1
@@ -126,51 +128,47 @@ def test_faults_under_load(client: httpx.Client, workspace: Path, redis_server: 
         wait_for(is_online, "what was acknowledged while Redis was away is online")
 
 
+def connected(client: httpx.Client, count: int) -> list[HTTPConnection]:
+    """Connections on each of which the server has answered once."""
+    connections = [HTTPConnection(client.base_url.host, client.base_url.port, timeout=120) for _ in range(count)]
+    for connection in connections:
+        connection.request("GET", "/health/live")
+        assert connection.getresponse().read()
+    return connections
+
+
 def test_a_full_queue_is_a_quick_503(client: httpx.Client) -> None:
-    """More requests at once than are taken: some are told to come again, none fails otherwise, health answers."""
-    statuses: Counter[int] = Counter()
-    headers: list[str | None] = []
+    """More requests at once than are taken: some are told to come again, none fails otherwise, health answers.
 
-    def ask(n: int) -> None:
-        response = httpx.get(f"{client.base_url}/v1/users/{1 + n % 60}/recommendations", timeout=60)
-        statuses[response.status_code] += 1
-        if response.status_code == 503:
-            headers.append(response.headers.get("Retry-After"))
-
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(60)]
-    for thread in threads:
-        thread.start()
+    The server is stopped while they are sent, so that it meets all of them at once.
+    """
+    connections = connected(client, 60)
+    server: int = client.pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        for n, connection in enumerate(connections, 1):
+            connection.request("GET", f"/v1/users/{n}/recommendations")
+    finally:
+        os.kill(server, signal.SIGCONT)
     assert client.get("/health/live").status_code == 200
-    for thread in threads:
-        thread.join()
+    responses = [connection.getresponse() for connection in connections]
+    statuses = Counter(response.status for response in responses)
     assert set(statuses) == {200, 503}, statuses
-    assert set(headers) == {"1"}
+    assert {response.getheader("Retry-After") for response in responses if response.status == 503} == {"1"}
     assert statuses[200] >= 16
 
 
 def test_what_is_in_flight_is_finished_when_the_server_is_told_to_end(client: httpx.Client, workspace: Path) -> None:
     """The last test of this server. An event among them is on disk."""
-    statuses: list[int] = []
-    ready = threading.Barrier(9)
-
-    def ask(n: int) -> None:
-        with httpx.Client(base_url=client.base_url, timeout=60) as mine:
-            mine.get("/health/live")  # connected
-            ready.wait()
-            if n:
-                statuses.append(mine.get(f"/v1/users/{n}/recommendations").status_code)
-            else:
-                event = {"event_id": "the-last", "kind": "watch", "user_id": 31_000, "movie_id": 1}
-                statuses.append(mine.post("/v1/events", json=event, headers=WRITER).status_code)
-
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    time.sleep(0.1)
+    sender, *askers, last = connected(client, 9)
+    event = {"event_id": "the-last", "kind": "watch", "user_id": 31_000, "movie_id": 1}
+    sender.request("POST", "/v1/events", json.dumps(event), {"Content-Type": "application/json", **WRITER})
+    for n, connection in enumerate(askers, 1):
+        connection.request("GET", f"/v1/users/{n}/recommendations")
+    last.request("GET", "/health/live")  # its answer tells that what was sent before has been read
+    assert last.getresponse().status == 200
     os.kill(client.pid, signal.SIGTERM)  # type: ignore[attr-defined]
-    for thread in threads:
-        thread.join()
-    assert sorted(statuses) == [200] * 7 + [202], statuses
+    statuses = [connection.getresponse().status for connection in (sender, *askers)]
+    assert statuses == [202, *[200] * 7], statuses
     landed = pq.read_table(workspace / "raw" / "events" / "user_feedback")["event_id"].to_pylist()
     assert "the-last" in landed

@@ -1,9 +1,12 @@
 """The page in a real headless Chromium."""
 
+import gzip
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +16,7 @@ from tests.serving.conftest import Demo
 from tests.serving.servers import ADMIN, KEYS, served
 
 PHONE = {"width": 360, "height": 740}
+IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="185" height="278"/>'
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,43 @@ def test_it_fits_a_phone_and_is_dark_where_that_is_liked(browser: Browser, clien
         shades[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         context.close()
     assert shades["light"] != shades["dark"]
+
+
+def posters_of(demo: Demo) -> dict[int, str]:
+    """The films whose document has a poster."""
+    films = {film.tmdb_id: film.movie_id for film in demo.data.films}
+    found = {}
+    for line in gzip.decompress(demo.data.tmdb.read_bytes()).decode().splitlines():
+        if "/poster_" in line and (document := json.loads(line))["id"] in films:
+            found[films[document["id"]]] = document["poster_path"]
+    return found
+
+
+def test_posters_come_from_tmdb_where_they_are_wanted(
+    browser: Browser, client: httpx.Client, demo: Demo, tmp_path: Path
+) -> None:
+    plain = client.get("/?user=3")
+    assert "<img" not in plain.text
+    assert "image.tmdb.org" not in plain.text + plain.headers["Content-Security-Policy"]
+    root = shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
+    with served(root, CINEFEAST_POSTERS="1") as wanted:
+        context = browser.new_context(base_url=str(wanted.base_url))
+        page, asked = context.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        image = {"body": IMAGE, "content_type": "image/svg+xml"}
+        context.route("https://image.tmdb.org/**", lambda route: route.fulfill(**image))
+        page.goto("/?user=3", wait_until="networkidle")
+        items = wanted.get("/v1/users/3/recommendations", params={"n": 12}).json()["items"]
+        known = posters_of(demo)
+        posters = page.locator("img")
+        expected = [item for item in items if item["movie_id"] in known]
+        assert 0 < len(expected) < len(items)
+        assert posters.evaluate_all("all => all.map(e => e.alt)") == [f"Poster of {i['title']}" for i in expected]
+        posters.last.scroll_into_view_if_needed()
+        expect(posters.last).to_have_js_property("naturalWidth", 185)
+        outside = {url for url in asked if not url.startswith(str(wanted.base_url))}
+        assert outside == {f"https://image.tmdb.org/t/p/w185{known[item['movie_id']]}" for item in expected}
+        context.close()
 
 
 def test_what_a_title_says_is_text(page: Page, client: httpx.Client) -> None:

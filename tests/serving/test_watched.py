@@ -11,7 +11,7 @@ import pytest
 from serving.metrics import Metrics
 from tests.commands import REPOSITORY
 from tests.serving.conftest import Demo
-from tests.serving.servers import KEYS, WRITER, served
+from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,8 @@ def test_a_request_is_found_in_the_log_by_its_id(client: httpx.Client) -> None:
         response = client.get("/v1/popular?genre=Drama", headers={"X-Request-ID": given, **WRITER})
         mine = response.headers["x-request-id"]
         assert (mine == given) == kept
+        # the answer is sent before its line is written
+        wait_for(lambda mine=mine: any(line.get("request_id") == mine for line in lines(client)), "the log's line")
         (line,) = [line for line in lines(client) if line.get("request_id") == mine]
         assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/popular", 200)
         assert 0 < line["seconds"] < 60

@@ -31,6 +31,8 @@ select
     nullif(document ->> '$.tagline', '') as tagline,
     nullif(document ->> '$.original_language', '') as original_language,
     document ->> '$.belongs_to_collection.name' as collection_name,
+    -- a page links to it: nothing but the name of an image
+    nullif(regexp_extract(document ->> '$.poster_path', '^/[A-Za-z0-9_-]+[.](jpg|png)$'), '') as poster_path,
 
     -- numerics
     nullif(try_cast(document ->> '$.runtime' as bigint), 0) as runtime,

@@ -37,6 +37,7 @@ select
     title,
     overview,
     tagline,
+    poster_path,
     original_language,
 
     -- numerics

@@ -1,0 +1,93 @@
+"""Features that were served, logged through Feast: a row a film shown, with the request's id, to be trained on."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbt_project.errors import CineFeastError
+from models.columns import integers
+from models.ids import Ids
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+SERVICE = "served_v1"
+SHARE = "CINEFEAST_LOG_FEATURES"
+PRESENT, NULL_VALUE, NOT_FOUND = 1, 2, 3
+"""Feast's FieldStatus."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is logged of an answer."""
+
+    request_id: str | None
+    at: datetime
+    user: pa.Table
+    """The user's id and features, one row."""
+    movie_ids: list[int]
+
+
+class ServedLog:
+    """Logs what answers of one catalogue were made of, to where the service's configuration says. For one thread.
+
+    CineFeastError where the share that is set is none.
+    """
+
+    def __init__(self, store: "FeatureStore", known: set[str], films: pa.Table) -> None:
+        """`known` is what users' rows have, `films` all films' rows."""
+        self._service = store.get_feature_service(SERVICE)
+        self._store = store
+        self._views = self._service.feature_view_projections
+        self.share = share(self._service.logging_config.sample_rate)
+        features = [feature.name for view in self._views for feature in view.features]
+        self.user_features = [name for name in features if name in known]
+        self._films = films.select([name for name in features if name in films.column_names])
+        self._rows = Ids(integers(films, "movie_id"))
+
+    def write(self, shown: Sequence[Shown]) -> None:
+        """Add the answers: one file, whole or not at all."""
+        self._store.write_logged_features(self._table(shown), self._service)
+
+    def _table(self, shown: Sequence[Shown]) -> pa.Table:
+        movie_ids = np.array([movie for one in shown for movie in one.movie_ids], np.int64)
+        answer = [n for n, one in enumerate(shown) for _ in one.movie_ids]
+        users = pa.concat_tables([one.user for one in shown]).take(pa.array(answer, pa.int64()))
+        rows = self._rows.rows(movie_ids)
+        films = self._films.take(pa.array(rows, mask=rows < 0))  # what was added since has no features yet
+        columns: dict[str, Any] = {"user_id": users["user_id"], "movie_id": movie_ids}
+        for view in self._views:
+            for feature in view.features:
+                name = f"{view.name_to_use()}__{feature.name}"
+                columns[name], columns[f"{name}__status"] = told(feature.name, users, films)
+                columns[f"{name}__timestamp"] = pa.nulls(len(movie_ids))  # serving does not read it
+        columns["__log_timestamp"] = [shown[n].at for n in answer]
+        columns["__log_date"] = [shown[n].at.date() for n in answer]
+        columns["__request_id"] = [shown[n].request_id for n in answer]
+        return pa.table(columns)
+
+
+def told(feature: str, users: pa.Table, films: pa.Table) -> tuple[Any, Any]:
+    """A feature's values (n,) and their states, as Feast names them."""
+    table = users if feature in users.column_names else films
+    if feature not in table.column_names:
+        return pa.nulls(len(users)), np.full(len(users), NOT_FOUND)
+    return table[feature], pc.if_else(pc.is_valid(table[feature]), PRESENT, NULL_VALUE)
+
+
+def share(otherwise: float) -> float:
+    """The share of answers that are logged: $CINEFEAST_LOG_FEATURES, or else the service's sample rate."""
+    given = os.environ.get(SHARE) or str(otherwise)
+    try:
+        number = float(given)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise CineFeastError(f"{SHARE}={given!r} is no share", f"export {SHARE}={otherwise:g}")
+    return number
