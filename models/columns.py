@@ -44,11 +44,11 @@ def ragged(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0, np.float32), np.zeros(len(lists) + 1, np.int64)
     if lists.null_count or not isinstance(lists, pa.ListArray):
         lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    else:
+        values, offsets = lists.flatten(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    else:  # a request reads some twenty lists of one user: without Arrow's functions it takes a third of the time
         offsets = lists.offsets.to_numpy().astype(np.int64)
+        values = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
         offsets -= offsets[0]
-    values = lists.flatten()
     if values.null_count and pa.types.is_integer(values.type):
         values = pc.fill_null(values, -1)
     return values.to_numpy(zero_copy_only=False), offsets
