@@ -76,9 +76,10 @@ class Transformer(nn.Module):
         The last block, half of the work of two, asks from these positions alone.
         """
         x, bias = self._inputs(histories, films), self._bias(histories)
-        *before, last = self.blocks
-        for block in before:
+        for block in self.blocks[:-1]:
             x = block(x, bias)
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
         return self.norm(last.at(x, bias, at))
 
     def _inputs(self, histories: Histories, films: Tensor) -> Tensor:
