@@ -5,55 +5,93 @@ so it works on whole columns. It lies outside on_demand.py because Feast seriali
 and this one, imported, by reference.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+
+from feature_repo.taste import floats, is_list
+
+CROSS = (
+    "cross_genre_affinity", "cross_genre_share", "cross_mean_difference", "cross_log_popularity",
+    "cross_popularity_trend",
+)  # fmt: skip
+USER_COLUMNS = ("user_genre_affinity", "user_genre_share", "user_mean_rating")
+FILM_COLUMNS = ("movie_genres", "movie_mean_rating", "movie_count_ratings", "movie_count_ratings_90d")
+
+
+class Users:
+    """What crossing reads of some users, a row each."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        """`columns` are user_genre_affinity and user_genre_share (lists by genre_index), user_mean_rating."""
+        self.affinity, self.share = matrix(columns["user_genre_affinity"]), matrix(columns["user_genre_share"])
+        self.mean = floats(columns["user_mean_rating"])
+
+
+class Films:
+    """What crossing reads of some films, a row each."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        """`columns` are movie_genres (lists of genre_index), movie_mean_rating, movie_count_ratings and
+        movie_count_ratings_90d."""
+        self.genres = indexes(columns["movie_genres"])
+        self.mean = floats(columns["movie_mean_rating"])
+        self.popularity = np.log1p(floats(columns["movie_count_ratings"]))
+        self.trend = np.log1p(floats(columns["movie_count_ratings_90d"])) - self.popularity
 
 
 def cross_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """Return the crossed features of `inputs`, row by row, as float64 with NaN where an input is unknown.
 
-    `inputs` holds user_genre_affinity and user_genre_share (lists by genre_index), user_mean_rating, movie_genres
-    (lists of genre_index), movie_mean_rating, movie_count_ratings and movie_count_ratings_90d.
+    `inputs` holds the columns of Users and of Films.
     """
-    row, genre = _flatten(inputs["movie_genres"])
-    popularity = np.log1p(_floats(inputs["movie_count_ratings"]))
-    return pd.DataFrame(
-        {
-            "cross_genre_affinity": _mean_at(inputs["user_genre_affinity"], row, genre),
-            "cross_genre_share": _mean_at(inputs["user_genre_share"], row, genre),
-            "cross_mean_difference": _floats(inputs["movie_mean_rating"]) - _floats(inputs["user_mean_rating"]),
-            "cross_log_popularity": popularity,
-            "cross_popularity_trend": np.log1p(_floats(inputs["movie_count_ratings_90d"])) - popularity,
-        }
+    columns = {str(name): inputs[name].to_numpy() for name in inputs}
+    each = np.arange(len(inputs))
+    return pd.DataFrame(cross(Users(columns), Films(columns), each, each), columns=list(CROSS))
+
+
+def cross(users: Users, films: Films, user: np.ndarray, film: np.ndarray) -> np.ndarray:
+    """CROSS (p, len(CROSS)) float64 of pairs: rows `user` (p,) of the users and `film` (p,) of the films.
+
+    It is what `cross_features` works out for each row; callers who hold films in memory need not unpack them again.
+    """
+    genres = films.genres[film]
+    return np.stack(
+        [
+            _mean_at(users.affinity, user, genres),
+            _mean_at(users.share, user, genres),
+            films.mean[film] - users.mean[user],
+            films.popularity[film],
+            films.trend[film],
+        ],
+        axis=1,
     )
 
 
-def _floats(column: pd.Series) -> np.ndarray:
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, np.ndarray)) and len(value) > 0
-
-
-def _flatten(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Every (row, value) of a column of lists, a missing list having none."""
-    values = lists.to_numpy()
-    lengths = np.array([len(value) if _is_list(value) else 0 for value in values], dtype=np.int64)
-    filled = [np.asarray(value, dtype=np.int64) for value in values if _is_list(value)]
-    return np.repeat(np.arange(len(values)), lengths), np.concatenate([np.empty(0, np.int64), *filled])
-
-
-def _mean_at(vectors: pd.Series, row: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Mean of each row's vector at the positions that belong to the row; NaN where either is missing."""
-    rows = vectors.to_numpy()
-    known = np.array([_is_list(value) for value in rows], dtype=bool)
-    width = max((len(value) for value in rows[known]), default=1)
-    matrix = np.full((len(rows), width), np.nan)
+def matrix(lists: Any) -> np.ndarray:
+    """Lists of one length as float64 (n, w), NaN for a missing one."""
+    known = np.array([is_list(value) for value in lists], dtype=bool)
+    width = max((len(value) for value in lists if is_list(value)), default=1)
+    found = np.full((len(lists), width), np.nan)
     if known.any():
-        matrix[known] = np.stack(list(rows[known]))
-    inside = position < width  # a genre that came after the vector was made counts for nothing
-    row, position = row[inside], position[inside]
-    total = np.bincount(row, weights=matrix[row, position], minlength=len(rows))
-    count = np.bincount(row, minlength=len(rows))
-    return np.divide(total, count, out=np.full(len(rows), np.nan), where=count > 0)
+        found[known] = np.stack([value for value in lists if is_list(value)])
+    return found
+
+
+def indexes(lists: Any) -> np.ndarray:
+    """Lists of indexes as int64 (n, w), -1 where there are fewer."""
+    lengths = np.array([len(value) if is_list(value) else 0 for value in lists], dtype=np.int64)
+    found = np.full((len(lists), lengths.max(initial=0)), -1, np.int64)
+    filled = [np.asarray(value, dtype=np.int64) for value in lists if is_list(value)]
+    found[np.arange(found.shape[1]) < lengths[:, None]] = np.concatenate([np.empty(0, np.int64), *filled])
+    return found
+
+
+def _mean_at(vectors: np.ndarray, row: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Mean of vectors[row] (p, w) at each row's positions (p, g); NaN where there is no vector or no position."""
+    held = (position >= 0) & (position < vectors.shape[1])  # a genre that came after the vector was made counts not
+    values = np.where(held, vectors[row[:, None], np.where(held, position, 0)], 0.0)
+    count = held.sum(axis=1)
+    return np.divide(values.sum(axis=1), count, out=np.full(len(row), np.nan), where=count > 0)

@@ -15,13 +15,10 @@ def request_features(inputs: pd.DataFrame) -> pd.DataFrame:
     the merged list, 0 for a film that is not on it), recall_ranks and recall_scores (a number a channel; rank 0 where
     the channel did not name the film). A rank r weighs 10 / (10 + r), and 0 where there is none.
     """
-    asked = floats(inputs["asked_at"])
     last = [value[-1] if is_list(value) else None for value in inputs["user_seen_timestamps"]]
     return pd.DataFrame(
-        {
-            "request_hour": asked // HOUR % 24,
-            "request_weekday": (asked // DAY + 3) % 7,  # 1970 began on a Thursday
-            "request_gap_days": (asked - floats(last)) / DAY,
+        moment(floats(inputs["asked_at"]), floats(last))
+        | {
             "recall_weight": rank_weight(floats(inputs["recall_place"])),
             "recall_channel_weights": [
                 rank_weight(np.asarray(ranks, np.float64)) if is_list(ranks) else [] for ranks in inputs["recall_ranks"]
@@ -31,6 +28,15 @@ def request_features(inputs: pd.DataFrame) -> pd.DataFrame:
             ],
         }
     )
+
+
+def moment(asked: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
+    """The moment of questions (n,) by users who rated `last` (n,), both in seconds since 1970, NaN for never."""
+    return {
+        "request_hour": asked // HOUR % 24,
+        "request_weekday": (asked // DAY + 3) % 7,  # 1970 began on a Thursday
+        "request_gap_days": (asked - last) / DAY,
+    }
 
 
 def rank_weight(ranks: np.ndarray) -> np.ndarray:

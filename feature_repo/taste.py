@@ -21,6 +21,8 @@ TASTE = (
     "cross_year_distance", "cross_runtime_distance", "cross_days_since_similar",
     "cross_text_similarity", "cross_text_recent",
 )  # fmt: skip
+COUNTED = 1 << 18
+"""Ids below this are counted as they are, in an array of so many."""
 RECENT = 10
 """How many of the latest films `cross_text_recent` is about."""
 
@@ -41,11 +43,13 @@ class Films:
         self.runtimes = floats(columns["movie_runtime"])
         self.texts = vectors(columns["movie_text_embedding"])
 
-    def take(self, rows: np.ndarray) -> "Films":
-        """Some of the films."""
-        some = object.__new__(Films)
-        some.__dict__ = {name: values[rows] for name, values in vars(self).items()}
-        return some
+    def numbered(self) -> "Films":
+        """The same films with small numbers for ids and words, 0 for none: quicker, but only beside one another."""
+        new = object.__new__(Films)
+        new.__dict__ = dict(vars(self))
+        for name, none in (("directors", 0), ("cast", 0), ("keywords", 0), ("languages", ""), ("countries", "")):
+            setattr(new, name, small(vars(self)[name], none))
+        return new
 
     def facts(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The request's `watched_...` columns for films watched in this order, -1 for one that is not here."""
@@ -61,8 +65,8 @@ class Films:
             "watched_cast": taken(self.cast, 0),
             "watched_keywords": taken(self.keywords, 0),
             "watched_genres": taken(self.genres, 0),
-            "watched_languages": taken(self.languages, ""),
-            "watched_countries": taken(self.countries, ""),
+            "watched_languages": taken(self.languages, none_of(self.languages)),
+            "watched_countries": taken(self.countries, none_of(self.countries)),
             "watched_years": taken(np.nan_to_num(self.years).astype(np.int64), 0),
             "watched_runtimes": taken(np.nan_to_num(self.runtimes).astype(np.int64), 0),
             "watched_texts": taken(self.texts, 0.0),
@@ -96,7 +100,7 @@ class Watched:
         self.n = min(len(ratings), WATCHED, *(len(values) // width[name] for name, values in facts.items()))
 
         def last(values: np.ndarray, dtype: Any, width: int) -> np.ndarray:
-            return values[len(values) - self.n * width :].astype(dtype).reshape(self.n, width)
+            return values[len(values) - self.n * width :].astype(dtype or values.dtype).reshape(self.n, width)
 
         def column(name: str, dtype: Any) -> np.ndarray:
             return last(facts[f"watched_{name}"], dtype, width[f"watched_{name}"])
@@ -104,7 +108,7 @@ class Watched:
         self.ratings, self.times = last(ratings, np.float64, 1)[:, 0], last(times, np.float64, 1)[:, 0]
         self.directors, self.cast = column("directors", np.int64), column("cast", np.int64)
         self.keywords, self.genres = column("keywords", np.int64), column("genres", np.int64)[:, 0]
-        self.languages, self.countries = column("languages", object)[:, 0], column("countries", object)[:, 0]
+        self.languages, self.countries = column("languages", None)[:, 0], column("countries", None)[:, 0]
         self.years, self.runtimes = column("years", np.float64)[:, 0], column("runtimes", np.float64)[:, 0]
         self.texts = column("texts", np.float32)
 
@@ -117,8 +121,9 @@ def taste(watched: Watched, films: Films, rows: np.ndarray, asked: np.ndarray, m
     above = watched.ratings - mean
     director_count, director_liking = met(films.directors[rows], watched.directors, above)
     cast_count, cast_liking = met(films.cast[rows], watched.cast, above)
-    keyword_count, _ = met(films.keywords[rows], watched.keywords, above)
-    keywords = (films.keywords[rows] != 0).sum(axis=1)
+    own = films.keywords[rows]
+    keyword_count, _ = met(own, watched.keywords, above)
+    keywords = (own != 0).sum(axis=1)
     liked = above >= 0
     similar, recent = alike(films.texts[rows], watched.texts)
     return np.stack(
@@ -143,14 +148,35 @@ def taste(watched: Watched, films: Films, rows: np.ndarray, asked: np.ndarray, m
 
 def met(candidates: np.ndarray, watched: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many of each candidate's ids (c, a) some film watched has (n, b), and how those films were rated (n,)."""
-    known, place = np.unique(watched, return_inverse=True)
-    times = np.bincount(place.ravel()).astype(float)
-    liking = np.bincount(place.ravel(), weights=np.repeat(above, watched.shape[1]))
-    at = np.minimum(np.searchsorted(known, candidates), len(known) - 1)
-    hit = (known[at] == candidates) & (candidates != 0)
-    total, weight = np.where(hit, liking[at], 0.0).sum(axis=1), np.where(hit, times[at], 0.0).sum(axis=1)
+    candidates, watched, most = beside(candidates, watched, 0)
+    times = np.bincount(watched.ravel(), minlength=most).astype(float)
+    times[0] = 0.0
+    liking = np.bincount(watched.ravel(), weights=np.repeat(above, watched.shape[1]), minlength=most)
+    met_times = times[candidates]
+    hit = met_times > 0
+    total, weight = np.where(hit, liking[candidates], 0.0).sum(axis=1), met_times.sum(axis=1)
     count = np.where((candidates != 0).any(axis=1), hit.sum(axis=1), np.nan)
     return count, np.divide(total, weight, out=np.full(len(count), np.nan), where=weight > 0)
+
+
+def beside(candidates: np.ndarray, watched: np.ndarray, none: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Both as numbers that can be counted, 0 for `none`, and what they are below: as they are if they are small."""
+    if candidates.dtype.kind == watched.dtype.kind == "i" and candidates.size and watched.size:
+        most = int(max(candidates.max(), watched.max())) + 1
+        if most <= COUNTED and min(candidates.min(), watched.min()) >= 0:
+            return candidates, watched, most
+    both = small(np.concatenate([candidates.ravel(), watched.ravel()]), none)
+    most = int(both.max(initial=0)) + 1
+    return both[: candidates.size].reshape(candidates.shape), both[candidates.size :].reshape(watched.shape), most
+
+
+def small(values: np.ndarray, none: Any) -> np.ndarray:
+    """Equal values as equal numbers from 1, `none` as 0."""
+    known, place = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+    number = np.cumsum(known != none)
+    number[known == none] = 0
+    found: np.ndarray = number[place.reshape(values.shape)]
+    return found
 
 
 def alike(candidates: np.ndarray, watched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,11 +190,12 @@ def alike(candidates: np.ndarray, watched: np.ndarray) -> tuple[np.ndarray, np.n
 
 def share_of(candidates: np.ndarray, watched: np.ndarray) -> np.ndarray:
     """The share of the films watched, of those where it is known, that have each candidate's word (c,)."""
-    known = watched[watched != ""]
-    names, counts = np.unique(known.astype(str), return_counts=True)
-    share = dict(zip(names.tolist(), (counts / max(len(known), 1)).tolist(), strict=True))
-    unknown = 0.0 if len(known) else np.nan
-    return np.array([np.nan if word == "" else share.get(word, unknown) for word in candidates], float)
+    candidates, watched, most = beside(candidates, watched, "")
+    counts = np.bincount(watched, minlength=most).astype(float)
+    counts[0] = np.nan
+    known = np.count_nonzero(watched)
+    share: np.ndarray = counts[candidates] / known if known else np.full(len(candidates), np.nan)
+    return share
 
 
 def typical(values: np.ndarray, liked: np.ndarray) -> float:
@@ -179,10 +206,13 @@ def typical(values: np.ndarray, liked: np.ndarray) -> float:
 
 def last_similar(candidates: np.ndarray, watched: Watched) -> np.ndarray:
     """When a film was last watched that shares half of all genres of the two: seconds (c,), NaN for never."""
-    both = np.bitwise_count(candidates[:, None] & watched.genres)
-    either = np.bitwise_count(candidates[:, None] | watched.genres)
-    last = np.where((2 * both >= either) & (both > 0), watched.times, -np.inf).max(axis=1)
-    return np.where(np.isfinite(last), last, np.nan)
+    asked, of_asked = np.unique(candidates, return_inverse=True)  # many films have the same genres
+    seen, of_seen = np.unique(watched.genres, return_inverse=True)
+    latest = np.full(len(seen), -np.inf)
+    np.maximum.at(latest, of_seen, watched.times)
+    both, either = np.bitwise_count(asked[:, None] & seen), np.bitwise_count(asked[:, None] | seen)
+    last = np.where((2 * both >= either) & (both > 0), latest, -np.inf).max(axis=1)
+    return np.where(np.isfinite(last), last, np.nan)[of_asked]
 
 
 def of_one_user(inputs: pd.DataFrame) -> Iterator[tuple[np.ndarray, int]]:
@@ -225,8 +255,15 @@ def words(values: Any) -> np.ndarray:
     return np.array([value if isinstance(value, str) else "" for value in values], object)
 
 
+def none_of(words: np.ndarray) -> Any:
+    """What stands for no word: "", or 0 where words are numbers."""
+    return "" if words.dtype == object else 0
+
+
 def floats(values: Any) -> np.ndarray:
     """Numbers as float64 (n,), NaN for none."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":  # as of films in memory: pandas would take longer
+        return values.astype(np.float64)
     return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 

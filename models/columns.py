@@ -11,14 +11,22 @@ from models.ids import Ids
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:
     """A numeric column as float32 (n,), nulls as NaN."""
-    column = table.column(name)
-    return column.cast(pa.float64()).to_numpy().astype(np.float32)
+    return floats(table.column(name)).astype(np.float32)
 
 
 def integers(table: pa.Table, name: str, null: int = -1) -> np.ndarray:
     """An id column as int64 (n,). A nullable int may come as float; nulls become `null`."""
-    values = table.column(name).cast(pa.float64()).to_numpy()
+    values = floats(table.column(name))
     return np.where(np.isnan(values), null, values).astype(np.int64)
+
+
+def floats(column: pa.ChunkedArray) -> np.ndarray:
+    """A numeric column as float64 (n,), nulls as NaN."""
+    is_plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if is_plain and not column.null_count:  # Arrow's cast takes longer than the few numbers of one user
+        return column.to_numpy().astype(np.float64)
+    found: np.ndarray = column.cast(pa.float64()).to_numpy()
+    return found
 
 
 def microseconds(table: pa.Table, name: str = "event_timestamp") -> np.ndarray:
@@ -29,16 +37,21 @@ def microseconds(table: pa.Table, name: str = "event_timestamp") -> np.ndarray:
 
 def ragged(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """A list column as (values, offsets (n + 1,)); a null list is empty, a null element NaN or -1."""
-    column = table.column(name).combine_chunks()
-    if isinstance(column, pa.ChunkedArray):  # a table without rows has no chunk
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if pa.types.is_null(column.type):
-        return np.empty(0, np.float32), np.zeros(len(column) + 1, np.int64)
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    values = pc.list_flatten(column)
-    if pa.types.is_integer(values.type):
+    column = table.column(name)
+    chunks = column.chunks or [pa.array([], column.type)]  # a table without rows may have none
+    lists = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    if pa.types.is_null(lists.type):
+        return np.empty(0, np.float32), np.zeros(len(lists) + 1, np.int64)
+    if lists.null_count or not isinstance(lists, pa.ListArray):
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        values, offsets = lists.flatten(), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    else:  # a request reads some twenty lists of one user: without Arrow's functions it takes a third of the time
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        values = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
+        offsets -= offsets[0]
+    if values.null_count and pa.types.is_integer(values.type):
         values = pc.fill_null(values, -1)
-    return values.to_numpy(zero_copy_only=False), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return values.to_numpy(zero_copy_only=False), offsets
 
 
 def arrays(table: pa.Table, name: str) -> list[np.ndarray]:

@@ -10,7 +10,8 @@ from feast import FeatureStore
 
 from models.columns import integers
 from models.ids import Ids
-from models.rank.pairs import Facts, Pairs, candidate_rows, make_pairs, recall_columns
+from models.rank.encoding import FilmFields
+from models.rank.pairs import Facts, Pairs, make_pairs, recall_columns
 from models.recall.base import Recaller
 from models.recall.item_cf import ItemCF
 from models.recall.merge import Candidates, merge
@@ -53,6 +54,15 @@ def of_few(seen: list[np.ndarray]) -> np.ndarray:
     return np.array([len(films) < WARM for films in seen], bool)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is worked out of a catalogue once: a server asks with the same one each time."""
+
+    catalogue: pa.Table
+    facts: Facts
+    encoded: FilmFields
+
+
 class TwoStage:
     """Recall channels and a ranker, loaded."""
 
@@ -60,7 +70,7 @@ class TwoStage:
         self.channels = channels
         self.ranker = ranker
         self.merging = merging
-        self._facts: tuple[pa.Table, Facts] | None = None
+        self._kept: Kept | None = None
 
     @classmethod
     def load(cls, artifacts: Path, store: FeatureStore) -> Self:
@@ -92,30 +102,30 @@ class TwoStage:
         """
         user, place = np.nonzero(rows >= 0)
         recall = recall_columns(candidates, list(self.channels))[user, place]
-        named, film = np.unique(rows[user, place], return_inverse=True)  # encode these alone, not all films
-        prepared = None if facts else self._facts_of(films).films.take(named)
-        return make_pairs(
-            users, films.take(pa.array(named)), user, film, recall, facts or self._facts_of(films), prepared
-        )
+        if facts is None:
+            kept = self._kept_of(films).facts
+            return make_pairs(users, films, user, rows[user, place], recall, kept, kept.films)
+        named, film = np.unique(rows[user, place], return_inverse=True)  # prepare these alone, not all films
+        return make_pairs(users, films.take(pa.array(named)), user, film, recall, facts)
 
-    def order(self, candidates: Candidates, rows: np.ndarray, pairs: Pairs) -> np.ndarray:
+    def order(
+        self, candidates: Candidates, rows: np.ndarray, pairs: Pairs, films: FilmFields | None = None
+    ) -> np.ndarray:
         """The ranker's scores (n, c) of the candidates; -inf where `rows` has none."""
         scores = np.full(candidates.ids.shape, -np.inf, np.float32)
-        scores[rows >= 0] = self.ranker.score(pairs)
+        scores[rows >= 0] = self.ranker.score(pairs, films)
         return scores
 
     def scored(self, users: pa.Table, catalogue: pa.Table, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
         """Each candidate's row in `catalogue` (n, c), -1 for none, and the ranker's scores (n, c)."""
-        user, place, film = candidate_rows(found, Ids(integers(catalogue, "movie_id")))
-        rows = np.full(found.ids.shape, -1, np.int64)
-        rows[user, place] = film
-        return rows, self.order(found, rows, self.pairs(users, catalogue, found, rows))
+        kept = self._kept_of(catalogue)
+        rows = np.where(found.ids >= 0, kept.facts.ids.rows(found.ids), -1)
+        return rows, self.order(found, rows, self.pairs(users, catalogue, found, rows), kept.encoded)
 
-    def _facts_of(self, catalogue: pa.Table) -> Facts:
-        """The facts of a catalogue, worked out once: a server asks with the same one each time."""
-        if self._facts is None or self._facts[0] is not catalogue:
-            self._facts = (catalogue, Facts(catalogue))
-        return self._facts[1]
+    def _kept_of(self, catalogue: pa.Table) -> Kept:
+        if self._kept is None or self._kept.catalogue is not catalogue:
+            self._kept = Kept(catalogue, Facts(catalogue, alone=True), self.ranker.encoder.of_films(catalogue))
+        return self._kept
 
     def recommend(
         self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT

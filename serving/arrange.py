@@ -67,7 +67,7 @@ def arrange(lineup: Lineup, settings: Settings, films: Films, wanted: Wanted) ->
     pins = {pin.place: int(films.ids.rows(np.array([pin.movie_id]))[0]) for pin in settings.pins}
     pins = {place: row for place, row in pins.items() if row >= 0 and not hidden[row]}
     chosen = choose(rows, parts, pins, settings, films, wanted)
-    at = {int(row): int(place) for row, place in zip(rows, places, strict=True)}
+    at = dict(zip(rows.tolist(), places.tolist(), strict=True))
     result = Arranged(notes=notes)
     for row, rules, told in chosen:
         place = at.get(row)
@@ -135,6 +135,7 @@ def choose(
     drawn = np.random.default_rng(wanted.seed)
     counts: dict[tuple[str, int], int] = {}
     chosen: list[Choice] = []
+    caps = settings.caps.model_dump(exclude_none=True)
     for place in range(1, wanted.n + 1):
         if place in pins:
             chosen.append((pins[place], ["pinned"], {}))
@@ -156,7 +157,7 @@ def choose(
         is_open &= rows != row
         if settings.diversity:
             likeness = np.maximum(likeness, films.likeness(rows, np.array([row])))
-        for name, cap in settings.caps.model_dump(exclude_none=True).items():
+        for name, cap in caps.items():
             code = int(films.codes[name][row])
             counts[name, code] = counts.get((name, code), 0) + 1
             if code >= 0 and counts[name, code] >= cap:

@@ -1,13 +1,15 @@
-"""`cinefeast bench serve`: a server on loopback under load, and what plain Feast would take for the same features."""
+"""`cinefeast bench serve`: a server on loopback under load, beside what plain Feast takes, and above its floor."""
 
-import http.client
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +17,107 @@ import numpy as np
 import psutil
 
 from dbt_project.errors import CineFeastError
-from serving.features import CATALOGUE, REDIS, RULES, OnlineFeatures
+from dbt_project.workspace import VARIABLE, Workspace, workspace
+from feature_repo.bench.redis_server import redis_server
+from serving.bench_load import Load, load, status
+from serving.features import CATALOGUE, REDIS, RULES, OnlineFeatures, check_built
 
 CLIENTS = (1, 8, 32)
+SOAKING = 8
+"""Clients of a soak: more than there are cores, so that the server never rests."""
 WARM_UP, CANDIDATES = 50, 500
 BIN = Path(sys.executable).parent
 
 
-def measure(seconds: float) -> dict[str, Any]:
+def measure(seconds: float, soak: float) -> dict[str, Any]:
     """The keys of the last line: latency of full recommendations, what they are compared with, start and memory.
 
-    Each number of clients asks for so many seconds, a user after the other, all of whom are known.
-    CineFeastError where the server does not become ready.
+    Each number of clients asks for so many seconds, a user after the other, all of whom are known; then eight clients
+    for `soak` seconds, if it is not 0. Redis is the store: the one that the environment names, or one of the
+    measurement's own. CineFeastError where the server does not become ready.
     """
-    from feature_repo.store import load_store
+    check_built()
+    with contextlib.nullcontext() if os.environ.get(REDIS) else own_redis(workspace()):
+        from feature_repo.store import load_store
+        from serving.bench_floor import floor
 
-    store = load_store()
-    films, users = keys(store)
-    found: dict[str, Any] = {"store": "redis" if os.environ.get(REDIS) else "sqlite", "films": len(films)}
+        store = load_store()
+        films, users = keys(store)
+        found: dict[str, Any] = {"store": "redis", "dataset": dataset(workspace()), "films": len(films)}
+        found |= under_load(users, seconds, soak)
+        plain, least = plain_feast(store, users, films[:CANDIDATES]), floor(users)
+        found["feast_500_p50_ms"], found["floor_p50_ms"] = round(plain * 1000, 1), round(least * 1000, 2)
+        found["speedup_vs_feast_500"] = round(plain * 1000 / found["p50_ms"], 1)
+        found["ratio_vs_floor"] = round(found["p50_ms"] / (least * 1000), 2)
+    return found
+
+
+def under_load(users: list[int], seconds: float, soak: float) -> dict[str, Any]:
+    """What clients see of a server, and how long it takes to start and what memory it holds."""
+    found: dict[str, Any] = {}
     with running() as (address, process, ready_s):
         found["ready_s"] = round(ready_s, 1)
-        load(address, users, 1, WARM_UP / 10)
+        load(address, path, users, 1, WARM_UP / 10)
+        wrong = {"failed": 0, "degraded": 0}
         for clients in CLIENTS:
-            spent, wall = load(address, users, clients, seconds)
-            told = {"p50_ms": 50, "p99_ms": 99}
-            found[f"rps_{clients}"] = round(len(spent) / wall, 1)
-            found |= {
-                f"{name}_{clients}": round(float(np.percentile(spent, at)) * 1000, 1) for name, at in told.items()
-            }
-        found["worker_mb"] = round(process.memory_info().rss / 2**20)
-    found |= {"p50_ms": found["p50_ms_1"], "p99_ms": found["p99_ms_1"]}
-    plain = plain_feast(store, users, films[:CANDIDATES])
-    found["feast_500_p50_ms"] = round(plain * 1000, 1)
-    found["speedup_vs_feast_500"] = round(plain * 1000 / found["p50_ms"], 1)
+            some = load(address, path, users, clients, seconds)
+            found[f"rps_{clients}"] = round(len(some.spent) / some.wall, 1)
+            found |= {f"{name}_{clients}": value for name, value in some.quantiles().items()}
+            wrong = {name: count + getattr(some, name) for name, count in wrong.items()}
+        found["worker_mb"] = megabytes(process)
+        found |= {"p50_ms": found["p50_ms_1"], "p99_ms": found["p99_ms_1"], **wrong}
+        if soak:
+            some = load(address, path, users, SOAKING, soak)
+            found |= soaked(some) | {"soak_mb_start": found["worker_mb"], "soak_mb_end": megabytes(process)}
     return found
+
+
+def path(user_id: int) -> str:
+    """A full recommendation."""
+    return f"/v1/users/{user_id}/recommendations?candidates={CANDIDATES}"
+
+
+def soaked(some: Load) -> dict[str, Any]:
+    """Whether answers became slower: those of the first and of the last fifth of the time."""
+    fifths = {"first": some.at < some.wall / 5, "last": some.at >= some.wall * 4 / 5}
+    p99 = {f"soak_p99_ms_{name}": some.part(rows).quantiles()["p99_ms"] for name, rows in fifths.items()}
+    counts = {"soak_answers": len(some.spent), "soak_failed": some.failed, "soak_degraded": some.degraded}
+    return {"soak_s": round(some.wall), **counts, **p99}
+
+
+def megabytes(process: psutil.Process) -> int:
+    """Resident memory."""
+    return round(process.memory_info().rss / 2**20)
+
+
+@contextmanager
+def own_redis(space: Workspace) -> Iterator[None]:
+    """A Redis with the workspace's features; the environment names it, and a workspace whose registry is a copy."""
+    from feature_repo.store import load_store
+
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=space.root) as name, redis_server(Path(name)) as address:
+        copy = Workspace(Path(name) / "workspace")
+        copy.registry.parent.mkdir(parents=True)
+        shutil.copy(space.registry, copy.registry)
+        for entry in space.root.iterdir():
+            if entry.name != copy.registry.parent.name and not entry.name.startswith("."):
+                (copy.root / entry.name).symlink_to(entry)
+        before = dict(os.environ)
+        os.environ |= {VARIABLE: str(copy.root), REDIS: address}
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                load_store().materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))
+            yield
+        finally:
+            os.environ.clear()
+            os.environ |= before
+
+
+def dataset(space: Workspace) -> str:
+    """What the data set is called that the workspace was fetched from."""
+    from models.train import dataset_name
+
+    return dataset_name(space)
 
 
 def keys(store: Any) -> tuple[list[int], list[int]]:
@@ -92,38 +161,3 @@ def running() -> Iterator[tuple[str, psutil.Process, float]]:
             yield f"127.0.0.1:{port}", psutil.Process(server.pid), time.perf_counter() - began
         finally:
             server.terminate()
-
-
-def status(address: str, path: str) -> int:
-    """The status of a GET, 0 without an answer."""
-    try:
-        connection = http.client.HTTPConnection(address, timeout=60)
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-
-
-def load(address: str, users: list[int], clients: int, seconds: float) -> tuple[list[float], float]:
-    """Seconds of each answer of so many clients, each asking again as soon as it is answered, and of all together."""
-    spent: list[list[float]] = [[] for _ in range(clients)]
-    began = time.perf_counter()
-
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection(address, timeout=60)
-        turn = number
-        while time.perf_counter() - began < seconds:
-            asked = time.perf_counter()
-            connection.request("GET", f"/v1/users/{users[turn % len(users)]}/recommendations?candidates={CANDIDATES}")
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == 200:
-                spent[number].append(time.perf_counter() - asked)
-            turn += clients
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [one for some in spent for one in some], time.perf_counter() - began

@@ -118,7 +118,7 @@ def embed(
 
 @app.command()
 def synth(
-    preset: Annotated[str, typer.Option(help="tiny, ml-100k, ml-1m, ml-10m or ml-32m")],
+    preset: Annotated[str, typer.Option(help="tiny, ml-100k, ml-1m, ml-10m, ml-32m or wide")],
     seed: Annotated[int, typer.Option(help="another seed, other data")] = 0,
     out: Annotated[Path | None, typer.Option(help="directory to write to")] = None,
 ) -> None:
@@ -346,12 +346,13 @@ def recall(
 @bench.command("serve")
 def bench_serve(
     seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20,
+    soak: Annotated[float, typer.Option(min=0, help="then eight clients ask for so many seconds")] = 0,
 ) -> None:
     """Measure full recommendations over HTTP at 1, 8 and 32 clients; the last line is JSON."""
     from serving.bench_serve import measure
     from serving.bench_tables import print_serve
 
-    print_serve(measure(seconds))
+    print_serve(measure(seconds, soak))
 
 
 @bench.command()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from models.columns import arrays
 from models.recall.merge import Candidates, merge
 from models.two_stage import BROUGHT, TwoStage, of_few
 from serving.budget import StageError, Stages
@@ -52,8 +53,8 @@ def fan_out(
             brought[name] = stages.result(f"recall:{name}", future, until)
         except StageError as error:
             missing.append(str(error))
-    rated = [np.asarray(user["user_seen_movie_ids"][0].as_py() or [], np.int64)]
-    return Recalled(merge(brought, models.merging, size, few=of_few(rated)), missing)
+    few = of_few(arrays(user, "user_seen_movie_ids"))
+    return Recalled(merge(brought, models.merging, size, few=few), missing)
 
 
 def asking(channel: Any, user: pa.Table, exclude: np.ndarray, k: int) -> Callable[[], Lists]:

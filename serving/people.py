@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from feature_repo.running import UserHistory
+from models.columns import ragged
 from serving.budget import StageError, Stages
 from serving.features import OnlineFeatures, content_hash
 
@@ -31,8 +32,8 @@ class Person:
     """What is not as it should be."""
 
     def films(self, name: str) -> np.ndarray:
-        """A list of movie ids among the features, empty for null."""
-        return np.asarray(self.row[name][0].as_py() or [], np.int64)
+        """A list of whole numbers among the features, such as movie ids, empty for null."""
+        return ragged(self.row, name)[0].astype(np.int64)
 
     @property
     def is_known(self) -> bool:
@@ -53,9 +54,9 @@ class Person:
     @property
     def last_event(self) -> int | None:
         """Seconds since 1970 of the last thing that the features know of."""
-        rated = (self.row["user_seen_timestamps"][0].as_py() or [None])[-1]
         done = self.row["user_last_feedback_at"][0].as_py()
-        return max((moment for moment in (rated, done) if moment is not None), default=None)
+        known = [*self.films("user_seen_timestamps")[-1:].tolist(), *([] if done is None else [done])]
+        return max(known, default=None)
 
     def at(self, moment: datetime | None) -> "Person":
         """The same person, asking at another moment than now."""

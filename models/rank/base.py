@@ -12,7 +12,7 @@ from models.dataset import Dataset, Split
 from models.evaluation.pointwise import gauc
 from models.rank.calibration import Calibration
 from models.rank.config import RankConfig
-from models.rank.encoding import Batch, Encoder
+from models.rank.encoding import Batch, Encoder, FilmFields
 from models.rank.pairs import Pairs
 from models.rank.samples import Samples
 
@@ -56,9 +56,9 @@ class Ranker(Model):
     def scores_of(self, batch: Batch) -> np.ndarray:
         """Scores (p,) of encoded pairs, higher for what comes first."""
 
-    def score(self, pairs: Pairs) -> np.ndarray:
-        """Scores (p,) float32 of pairs, higher for what comes first."""
-        return self.scores_of(self.encoder(pairs)) if len(pairs) else np.empty(0, np.float32)
+    def score(self, pairs: Pairs, films: FilmFields | None = None) -> np.ndarray:
+        """Scores (p,) float32 of pairs, higher for what comes first; `films` as the encoder takes them."""
+        return self.scores_of(self.encoder(pairs, films)) if len(pairs) else np.empty(0, np.float32)
 
     def ratings(self, pairs: Pairs) -> np.ndarray | None:
         """The rating (p,) that each user would give; None where the ranker does not say."""

@@ -51,6 +51,21 @@ class Batch(NamedTuple):
         return Batch(**pairs, **own)
 
 
+class FilmFields(NamedTuple):
+    """Films (f) as they are encoded whoever is asked about them."""
+
+    numbers: np.ndarray
+    """(f, d) float32, NaN where unknown."""
+    words: np.ndarray
+    """(f, c) int64."""
+    genres: np.ndarray
+    """(f, GENRES) int64."""
+    people: np.ndarray
+    """(f, 1 + LEADS) int64."""
+    id: np.ndarray
+    """(f,) int64."""
+
+
 class Encoder:
     """Learns vocabularies from training pairs and encodes any."""
 
@@ -92,29 +107,39 @@ class Encoder:
         found, films_of = np.unique(people(films), return_counts=True)
         self.people = Ids(found[(films_of >= FEWEST) & (found != 0)])
 
-    def __call__(self, pairs: Pairs) -> Batch:
-        """The pairs, encoded."""
-        users, films, user, film = pairs.users, pairs.films, pairs.user, pairs.film
+    def of_films(self, films: pa.Table) -> FilmFields:
+        """The films' half of pairs, a row a film."""
         i = self.inputs
+        return FilmFields(
+            stack([*(logs(films, n) for n in i.film_counts), *(numbers(films, n) for n in i.film_numbers)], films),
+            stack([self._coded(films, name) for name in i.film_categories], films).astype(np.int64),
+            self._genres(films),
+            np.maximum(self.people.rows(people(films)) + 1, 0) * i.people,
+            self.films.rows(integers(films, "movie_id")) + 1,
+        )
+
+    def __call__(self, pairs: Pairs, films: FilmFields | None = None) -> Batch:
+        """The pairs, encoded. `films` are those of the pairs' films, where they are kept."""
+        users, user, film = pairs.users, pairs.user, pairs.film
+        i = self.inputs
+        of_film = films or self.of_films(pairs.films)
         of_user = stack([*(logs(users, n) for n in i.user_counts), *(numbers(users, n) for n in i.user_numbers)], users)
-        of_film = stack([*(logs(films, n) for n in i.film_counts), *(numbers(films, n) for n in i.film_numbers)], films)
         crossed = [pairs.crossed[name][:, None] for name in i.crossed]
-        words = [self._coded(users, name)[user] for name in i.user_categories]
-        words += [self._coded(films, name)[film] for name in i.film_categories]
+        words = [self._coded(users, name)[user, None] for name in i.user_categories] + [of_film.words[film]]
         if i.moment:
             parts = ("request_hour", "request_weekday")
-            words += [np.nan_to_num(pairs.crossed[name] + 1).astype(np.int64) for name in parts]
+            words += [np.nan_to_num(pairs.crossed[name][:, None] + 1).astype(np.int64) for name in parts]
         seen = np.maximum(window(users, "user_seen_movie_ids", self.films, i.window) + 1, 0)
         values, offsets = ragged(users, "user_seen_ratings")
         given = padded(np.round(2 * values.astype(np.float64)), offsets, i.window, 0.0).astype(np.int64)
         moments, offsets = ragged(users, "user_seen_timestamps")
         ago = asked_at(users)[:, None] - padded(moments.astype(np.int64), offsets, i.window, 0)
         return Batch(
-            np.concatenate([of_user[user], of_film[film], *crossed, pairs.recall], axis=1, dtype=np.float32),
-            np.stack(words, axis=1) if words else np.zeros((len(user), 0), np.int64),
-            self._genres(films)[film],
-            np.maximum(self.people.rows(people(films)) + 1, 0)[film] * i.people,
-            (self.films.rows(integers(films, "movie_id")) + 1)[film],
+            np.concatenate([of_user[user], of_film.numbers[film], *crossed, pairs.recall], axis=1, dtype=np.float32),
+            np.concatenate(words, axis=1),
+            of_film.genres[film],
+            of_film.people[film],
+            of_film.id[film],
             user,
             seen,
             np.where(seen > 0, given, 0),

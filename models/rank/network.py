@@ -105,7 +105,6 @@ class NetworkRanker(Ranker):
     def outputs(self, batch: Batch) -> np.ndarray:
         """(p, tasks) by onnxruntime where the network was exported, else by PyTorch; a slice at a time."""
         way = self.session or self.by_torch
-        self.network.eval()
         if len(batch.user) <= SLICE:
             return way(batch)
         parts = np.array_split(np.arange(len(batch.user)), -(-len(batch.user) // SLICE))

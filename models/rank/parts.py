@@ -83,7 +83,8 @@ class Fields(nn.Module):
     def forward(self, x: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The fields (p, count, dim), the film's own vector (p, film_dim), standardised numbers (p, d), 0 unknown."""
         known = ~torch.isnan(x.numbers)
-        place = (x.numbers[:, :, None] >= self.edges).sum(dim=2) + 1
+        # pairs innermost and counted as floats: onnxruntime has fast loops for these alone
+        place = (x.numbers.T[:, None] >= self.edges[:, :, None]).to(x.numbers.dtype).sum(dim=1).T.long() + 1
         start = torch.arange(x.numbers.shape[1], device=x.numbers.device) * (self.edges.shape[1] + 2)
         fields = [self.bucket(start + torch.where(known, place, torch.zeros_like(place)))]
         if x.words.shape[1]:
@@ -140,12 +141,13 @@ class TargetAttention(nn.Module):
         films = F.embedding(x.films, table)
         step = torch.log2(1 + x.times.to(candidate.dtype)).long().clamp(max=GAPS - 1)
         states = (films + self.rating(x.ratings) + self.gap(step)) * known[:, :, None]  # (u, w, d)
-        history, own = states[x.user], self.of_history(states)[x.user]  # (p, w, d), (p, w, hidden)
-        # the product's matrix is applied as one for each candidate, which is what keeps 500 of them cheap
-        product = history @ (candidate[:, :, None] * self.of_product.weight.T)
-        hidden = torch.relu(own + self.of_candidate(candidate)[:, None] + product)
-        weights = self.out(hidden)[:, :, 0] * known[x.user]
-        return (weights[:, None] @ history)[:, 0] / x.films.shape[1]
+        history = F.pad(states, (0, 1), value=1.0)[x.user]  # (p, w, d + 1), for what a film watched does not change
+        # all that is linear in a film watched is one matrix for each candidate, which is what keeps 500 of them cheap
+        matrix = self.of_history.weight.T + candidate[:, :, None] * self.of_product.weight.T  # (p, d, hidden)
+        shift = self.of_history.bias + self.of_candidate(candidate)
+        hidden = torch.relu(history @ torch.cat([matrix, shift[:, None]], dim=1))
+        weights = F.linear(hidden, self.out.weight)[:, :, 0] + self.out.bias  # of padding any: its states are zeros
+        return (weights[:, None] @ history)[:, 0, :-1] / x.films.shape[1]
 
 
 class Crosses(nn.Module):

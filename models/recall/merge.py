@@ -67,8 +67,9 @@ def _merge(channels: Lists, merging: Merging, size: int, few: np.ndarray) -> Can
     fused = np.where(np.any([place > 0 for place in places.values()], axis=0), fused.round(12), -np.inf)
     ids, scores = best(fused, size, films)
     rows = films.rows(ids)
+    user, at = np.arange(len(few))[:, None], np.maximum(rows, 0)
     ranks = {
-        name: np.where(rows >= 0, np.take_along_axis(place, np.maximum(rows, 0), axis=1), 0).astype(np.int64)
+        name: np.where(rows >= 0, place[user, at], 0).astype(np.int64)
         if len(films)
         else np.zeros((len(few), size), np.int64)
         for name, place in places.items()
@@ -95,5 +96,5 @@ def _values(scores: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     if not scores.shape[1]:
         return np.zeros(ranks.shape, np.float32)
     top = scores[:, :1]
-    share = np.take_along_axis(scores, np.maximum(ranks, 1) - 1, axis=1) / np.where(top > 0, top, 1.0)
+    share = scores[np.arange(len(scores))[:, None], np.maximum(ranks, 1) - 1] / np.where(top > 0, top, 1.0)
     return np.where((ranks > 0) & (top > 0), share, 0.0).astype(np.float32)

@@ -77,8 +77,7 @@ class Mind(VectorRecaller):
         """See VectorRecaller: the interests; who has fewer than others has the first again in the others' place."""
         flat = histories.flatten(users, self.films)
         past = newest_first(flat, histories.latest(flat, self.config.length))
-        self.network.eval()
-        with torch.no_grad():
+        with torch.inference_mode():
             interests, active = self.network(torch.from_numpy(past).to(self.network.start.device))
             interests = torch.where(active[:, :, None], interests, interests[:, :1])
         return interests.float().cpu().numpy(), past[:, 0] > 0

@@ -95,14 +95,13 @@ class Sequence(VectorRecaller):
         last = histories.latest(flat, self.config.length)
         size = last[:, 1] - last[:, 0]
         vectors = np.zeros((users.num_rows, 1, self.config.dim), np.float32)
-        self.network.eval()
         where = next(self.network.parameters()).device
         by_size = np.argsort(size, kind="stable")  # little padding
-        with torch.no_grad():
+        with torch.inference_mode():
             for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
-                hidden = self.network(histories.gather(flat, last[some], where), self.table)
                 at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
-                asked = self._compared(hidden[torch.arange(len(some)), at])
+                hidden = self.network.last(histories.gather(flat, last[some], where), self.table, at)
+                asked = self._compared(hidden)
                 vectors[some, 0] = asked.float().cpu().numpy()
         return vectors, size > 0
 

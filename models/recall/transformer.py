@@ -65,6 +65,24 @@ class Transformer(nn.Module):
 
     def forward(self, histories: Histories, films: Tensor) -> Tensor:
         """Vectors (b, t, d), given the film table. Padding lies at the end, so no real position ever sees it."""
+        x, bias = self._inputs(histories, films), self._bias(histories)
+        for block in self.blocks:
+            x = block(x, bias)
+        return self.norm(x)
+
+    def last(self, histories: Histories, films: Tensor, at: Tensor) -> Tensor:
+        """The vectors (b, d) at one position each, `at` (b,), as `forward` has them; for answers, not for training.
+
+        The last block, half of the work of two, asks from these positions alone.
+        """
+        x, bias = self._inputs(histories, films), self._bias(histories)
+        for block in self.blocks[:-1]:
+            x = block(x, bias)
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
+        return self.norm(last.at(x, bias, at))
+
+    def _inputs(self, histories: Histories, films: Tensor) -> Tensor:
         x = F.embedding(histories.films, films)
         if self.rating is not None:
             x = x + self.rating(histories.ratings)
@@ -72,11 +90,8 @@ class Transformer(nn.Module):
             x = x + self.gap(bucket(histories.asked - histories.times))
         if self.hour is not None and self.weekday is not None:
             x = x + self.hour(histories.asked // 3600 % 24) + self.weekday((histories.asked // 86400 + 3) % 7)
-        x = self.dropout(x)
-        bias = self._bias(histories)
-        for block in self.blocks:
-            x = block(x, bias)
-        return self.norm(x)
+        out: Tensor = self.dropout(x)
+        return out
 
     def _bias(self, histories: Histories) -> Tensor:
         """What is added to each attention logit: (1 or b, heads, t, t), -inf for what comes later."""
@@ -109,11 +124,27 @@ class Block(nn.Module):
         q, k, v = (
             self.project(self.before_attention(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         )
-        # on a CPU and at these sizes, plain products are faster than the fused kernel, and the bias is learned
-        weights = torch.softmax(q * (d // self.heads) ** -0.5 @ k.transpose(2, 3) + bias, dim=3)
-        x = x + self.dropout(self.out((weights.to(v.dtype) @ v).transpose(1, 2).reshape(b, t, d)))
+        x = x + self.dropout(self.out(attended(q, k, v, bias)))
         out: Tensor = x + self.perceptron(self.before_perceptron(x))
         return out
+
+    def at(self, x: Tensor, bias: Tensor, at: Tensor) -> Tensor:
+        """What `forward` has at one position each (b,), without dropout: (b, t, d) -> (b, d)."""
+        b, t, d = x.shape
+        row = torch.arange(b, device=x.device)
+        seen, own = self.before_attention(x), x[row, at]
+        q = F.linear(seen[row, at], self.project.weight[:d]).view(b, self.heads, 1, d // self.heads)
+        k, v = F.linear(seen, self.project.weight[d:]).view(b, t, 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        own = own + self.out(attended(q, k, v, bias.expand(b, -1, -1, -1)[row, :, at][:, :, None])[:, 0])
+        out: Tensor = own + self.perceptron(self.before_perceptron(own))
+        return out
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """What queries (b, heads, n, w) take of values (b, heads, t, w), heads side by side: (b, n, heads * w)."""
+    # on a CPU and at these sizes, plain products are faster than the fused kernel, and the bias is learned
+    weights = torch.softmax(q * q.shape[3] ** -0.5 @ k.transpose(2, 3) + bias, dim=3)
+    return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
 
 
 def table(rows: int, dim: int) -> nn.Embedding:

@@ -65,8 +65,7 @@ class TwoTower(VectorRecaller):
         """Vectors (n, 1, d) of rows of user features; someone without any film known from training is not known."""
         batch = self.features.of_users(users, self.films, self.trained)
         place = self.network.film_id.weight.device
-        self.network.eval()
-        with torch.no_grad():
+        with torch.inference_mode():
             vectors = self.network.users(Users(*(part.to(place) for part in batch)))
         return vectors.float().cpu().numpy()[:, None], (batch.history > 0).any(dim=1).numpy()
 

@@ -94,6 +94,9 @@ class VectorRecaller(Recaller):
         """The films nearest to any of each user's vectors; an unknown user gets nothing."""
         n = users.num_rows
         skip = [self.films.rows(ids) for ids in exclude] if exclude is not None else [np.empty(0, np.int64)] * n
+        if n <= CHUNK:
+            found, scores = self._nearest(users, k, skip)
+            return self.films.at(found), scores
         # as many more films are fetched as the slice's longest list leaves out: like beside like
         order = np.argsort([len(rows) for rows in skip], kind="stable")
         found = np.full((n, k), -1, np.int64)

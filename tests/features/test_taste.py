@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from feature_repo.crossing import cross_features
 from feature_repo.request import request_features
-from feature_repo.taste import DAY, TASTE, Films, taste_features
+from feature_repo.taste import DAY, TASTE, Films, Watched, taste, taste_features
 
 NOW = 1_000_000_000
 
@@ -114,6 +115,24 @@ def test_rows_of_one_user_are_those_of_each_alone() -> None:
 
 def copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+@pytest.mark.parametrize("scale", [1, 10**9])
+def test_small_numbers_for_ids_and_words_change_nothing(scale: int) -> None:
+    """Films held in memory are numbered; ids may be of any size."""
+    rng = np.random.default_rng(4)
+    films = made_up(60, rng)
+    for film in films:
+        film["movie_cast_ids"] = film["movie_cast_ids"] and [-scale * one for one in film["movie_cast_ids"]]
+        film["movie_keyword_ids"] = film["movie_keyword_ids"] and [scale * one for one in film["movie_keyword_ids"]]
+    seen, candidates = rng.choice(40, 25, replace=False).tolist(), np.arange(60)
+    inputs = asked(films, seen, candidates.tolist(), rng)
+    user = {name: inputs[name][0] for name in ("user_seen_ratings", "user_seen_timestamps")}
+    held = Films({name: [film[name] for film in films] for name in films[0]}).numbered()
+    watched = Watched(user | held.facts(np.array([*seen])))
+    assert watched.languages.dtype.kind == "i"
+    found = taste(watched, held, candidates, np.full(60, NOW), 3.2)
+    assert np.allclose(found, taste_features(inputs), equal_nan=True)
 
 
 def test_nobody_and_nothing_known_is_nan() -> None:

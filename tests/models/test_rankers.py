@@ -251,6 +251,26 @@ def test_what_is_not_known_gives_a_defined_score(
     assert np.isfinite(scored(ranker, users, films, none_seen)).all()  # films watched that have no features
 
 
+def test_what_is_kept_of_a_catalogue_changes_no_score(
+    rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts]
+) -> None:
+    """Films that are worked out once, with words as numbers, against films worked out for the one question."""
+    users, films, _ = one
+    facts = Facts(films, alone=True)
+    film = np.arange(films.num_rows)[::-1]
+    recall = np.zeros((len(film), 1 + 2 * len(rankers["unified"].encoder.channels)), np.float32)
+    pairs = [
+        make_pairs(users, films, np.zeros(len(film), np.int64), film, recall, *how)
+        for how in ((Facts(films), None), (facts, facts.films))
+    ]
+    assert pairs[0].crossed.keys() == pairs[1].crossed.keys()
+    for name, values in pairs[0].crossed.items():
+        assert np.allclose(values, pairs[1].crossed[name], atol=1e-6, equal_nan=True), name
+    for ranker in rankers.values():
+        kept = ranker.encoder.of_films(films)
+        assert np.allclose(ranker.score(pairs[1], kept), ranker.score(pairs[0]), atol=1e-5)
+
+
 def first_rating(data: Dataset) -> Any:
     """A user at the moment of their second rating: a history of one film."""
     events = data.interactions().to_pandas().sort_values("event_timestamp")

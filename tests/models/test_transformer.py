@@ -45,6 +45,14 @@ def test_padding_at_the_end_changes_nothing() -> None:
     assert torch.allclose(vectors(network(), histories), vectors(network(), wide)[:, :10], atol=1e-5)
 
 
+@pytest.mark.parametrize("gaps", [True, False])
+def test_one_position_alone_is_as_among_all(gaps: bool) -> None:
+    histories, at = asked(t=12), torch.tensor([11, 0, 6])
+    net = network(gaps=gaps)
+    found = net.last(histories, net.films(), at)
+    assert torch.allclose(found, vectors(net, histories)[torch.arange(3), at], atol=1e-5)
+
+
 def test_inputs_count_only_where_they_are_configured() -> None:
     histories = asked()
     for name, column in (("ratings", "ratings"), ("gaps", "asked"), ("calendar", "asked")):

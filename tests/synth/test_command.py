@@ -57,7 +57,7 @@ def test_seed_decides_every_byte(cinefeast: Command, space: Workspace, tmp_path:
 def test_mistakes(cinefeast: Command, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    assert_one_line(cinefeast("synth", "--preset", "ml-2m"), "'ml-2m'", "tiny, ml-100k, ml-1m, ml-10m, ml-32m")
+    assert_one_line(cinefeast("synth", "--preset", "ml-2m"), "'ml-2m'", "tiny, ml-100k, ml-1m, ml-10m, ml-32m, wide")
     assert_one_line(cinefeast("synth", "--preset", "tiny", "--seed", -1), "seed -1 is negative")
     assert_one_line(cinefeast("synth", "--preset", "tiny", "--out", file), file, "cinefeast synth --out")
     assert_one_line(cinefeast("synth", "--preset", "tiny", "--out", file / "below"), file, "Not a directory")
