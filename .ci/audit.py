@@ -5,6 +5,7 @@ asked is pip-audit's own setting (PIP_AUDIT_VULNERABILITY_SERVICE, PIP_AUDIT_OSV
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,10 +13,18 @@ import sys
 UNREACHABLE = re.compile(r"requests\.exceptions\.|ServiceError|Could not connect|not redirecting")
 
 
+PATIENCE = float(os.environ.get("AUDIT_SECONDS", "240"))
+"""Seconds: pip-audit asks for one package after another, and waits for each."""
+
+
 def main() -> int:
     """The exit code."""
     command = [sys.executable, "-m", "pip_audit", "--skip-editable", "--progress-spinner", "off", "--format", "json"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        print(f"not audited: no answer in {PATIENCE:g} seconds")
+        return 0
     if not ran.stdout:
         last = ran.stderr.strip().splitlines()[-1:] or ["no output"]
         if not UNREACHABLE.search(ran.stderr):

@@ -50,8 +50,8 @@ def osv() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def audit(url: str) -> subprocess.CompletedProcess[str]:
-    service = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": url, "NO_PROXY": "127.0.0.1"}
+def audit(url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    service = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": url, "NO_PROXY": "127.0.0.1", **more}
     command = [sys.executable, str(REPOSITORY / ".ci" / "audit.py")]
     return subprocess.run(command, env={**os.environ, **service}, capture_output=True, text=True, check=False)
 
@@ -75,3 +75,8 @@ def test_a_service_that_cannot_be_asked_fails_nothing_and_says_so(osv: Threading
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.startswith("not audited: ")
         assert ran.stdout.count("\n") == 1
+
+
+def test_a_service_that_does_not_answer_is_not_waited_for(osv: ThreadingHTTPServer) -> None:
+    ran = audit(f"http://127.0.0.1:{osv.server_port}", AUDIT_SECONDS="0.1")
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "not audited: no answer in 0.1 seconds\n")
