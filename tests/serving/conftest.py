@@ -38,8 +38,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture
 def copied(demo: Demo, tmp_path: Path) -> Path:
-    """A workspace of the test's own."""
-    shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
+    """A workspace of the test's own, without what servers of the shared one have logged."""
+    shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True, ignore=shutil.ignore_patterns("logs"))
     return tmp_path / "workspace"
 
 
