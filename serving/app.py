@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -20,6 +21,9 @@ from serving.routes.users import add_users
 from serving.schemas import Health
 from serving.service import Service
 
+THREADS = 4
+"""Requests that are worked on at a time, the others wait: more of them only hand the interpreter lock to and fro."""
+
 
 def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None]) -> FastAPI:
     """The app. It answers /health/live at once and warms up beside; `done` is called when that ends."""
@@ -34,6 +38,7 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
         yield
         service.close()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from models.recall.merge import Candidates, merge
 from models.two_stage import BROUGHT, TwoStage, of_few
 from serving.budget import StageError, Stages
 
+ALONE = 0.05
+"""Seconds that a channel has to itself before the next begins: two at once wait for each other's interpreter lock, and
+take longer than one after the other. One that hangs keeps the others so long and no longer."""
 Lists = tuple[np.ndarray, np.ndarray]
 
 
@@ -45,6 +49,7 @@ def fan_out(
             continue
         try:
             begun[name] = stages.start(f"recall:{name}", asking(channel, user, exclude, BROUGHT))
+            wait([begun[name]], ALONE)
         except StageError as error:
             missing.append(str(error))
     brought: dict[str, Lists] = {name: nothing() for name in models.channels}

@@ -80,6 +80,8 @@ def made_up(candidates: int) -> tuple[UnifiedRanker, Batch]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         ranker.network = ranker._build().eval()
+        for weights in ranker.network.parameters():  # untrained, its last layers are zeros
+            torch.nn.init.normal_(weights, std=0.1)
     ranker.network.fields.learn(numbers, config.buckets)
     w = config.inputs.window
     words = np.stack([ids(size, candidates) for size in encoder.words], axis=1)
