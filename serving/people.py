@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ class Person:
         """Whether models can say anything of them."""
         return len(self.films("user_seen_movie_ids")) > 0
 
-    @property
+    @cached_property
     def left_out(self) -> np.ndarray:
         """Films that no list shows them: rated, watched or hidden."""
         names = ("user_seen_movie_ids", "user_watched_movie_ids", "user_hidden_movie_ids")

@@ -11,7 +11,7 @@ from models.rank.network import NetworkRanker, RankingNetwork
 from models.rank.parts import Crosses, Experts, Fields, Inputs, TargetAttention
 
 WIDE = 10.0
-"""What a step of the linear part counts beside one of the rest: it has converged before the deep part fits noise."""
+"""What a step of the linear part counts beside one of the rest: it is to converge before the deep part fits noise."""
 
 
 class UnifiedConfig(NetworkConfig):

@@ -50,17 +50,22 @@ def on_sqlite(demo: Demo) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def on_redis(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a server whose online store is Redis, materialized from the same warehouse."""
-    root = tmp_path_factory.mktemp("on_redis") / "workspace"
+def materialized(demo: Demo, redis_server: RedisServer, root: Path) -> Path:
+    """A copy of the demo at `root` whose online store is Redis."""
     shutil.copytree(demo.root, root, symlinks=True)
     (root / "feast" / "online.db").unlink()
     store = {"REDIS_CONNECTION_STRING": redis_server.address}
     feast = ("feast", "-f", "feature_store.redis.yaml")
     run(root, *feast, "apply", folder="feature_repo", **store)
     run(root, *feast, "materialize", *FOREVER, folder="feature_repo", **store)
-    with served(root, **store, **KEYS) as client:
+    return root
+
+
+@pytest.fixture(scope="module")
+def on_redis(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a server whose online store is Redis, materialized from the same warehouse."""
+    root = materialized(demo, redis_server, tmp_path_factory.mktemp("on_redis") / "workspace")
+    with served(root, REDIS_CONNECTION_STRING=redis_server.address, **KEYS) as client:
         yield client
 
 

