@@ -41,7 +41,7 @@ def run(step: str, scratch: Path, module: str = STEPS, bench: str = "features", 
     print(f"measuring: {step} {json.dumps(arguments)}", file=sys.stderr)
     result, log = scratch / f"{step}.json", scratch / f"{step}.log"
     result.unlink(missing_ok=True)
-    process = FORKS.Process(target=_work, args=(module, step, arguments, result, log), daemon=True)
+    process = FORKS.Process(target=_work, args=(module, step, arguments, result, log, dict(os.environ)), daemon=True)
     process.start()
     process.join()
     if process.exitcode == -signal.SIGKILL:  # the system ran out of memory before the limit did
@@ -76,9 +76,16 @@ def peak_gb() -> float:
 _result_file: Path
 
 
-def _work(module: str, step: str, arguments: dict[str, Any], result: Path, log: Path) -> None:
-    """Run one step in this process, its output in `log`, what it returns in `result`."""
+def _work(
+    module: str, step: str, arguments: dict[str, Any], result: Path, log: Path, environment: dict[str, str]
+) -> None:
+    """Run one step in this process, its output in `log`, what it returns in `result`.
+
+    The environment is the caller's: the server that forks has kept the one it was started with.
+    """
     global _result_file
+    os.environ.clear()
+    os.environ.update(environment)
     _result_file = result
     with log.open("w") as output:
         os.dup2(output.fileno(), 1)

@@ -48,6 +48,13 @@ def test_a_step_is_stopped_at_its_limit(
     assert outcome.result == {}
 
 
+def test_a_step_sees_the_environment_of_its_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the first step, which started the server that forks them all."""
+    for value in ("one", "two"):
+        monkeypatch.setenv("CINEFEAST_WORKSPACE", value)
+        assert str(run_step("getenv", tmp_path, "os", key="CINEFEAST_WORKSPACE").result) == value
+
+
 def test_a_workspace_without_a_warehouse_is_one_line(tmp_path: Path) -> None:
     result = run(tmp_path, "cinefeast", "bench", "features", check=False)
     assert result.returncode == 1
