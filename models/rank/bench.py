@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from models import onnx
 from models.ids import Ids
-from models.rank import onnx
 from models.rank.boosting import Boosting, BoostingConfig
 from models.rank.encoding import GENRES, LEADS, Batch, Encoder
+from models.rank.onnx import export
 from models.rank.plain import matrix
 from models.rank.unified import UnifiedConfig, UnifiedRanker
 from models.registry import CHANNELS, RANKER
@@ -32,11 +33,11 @@ def measure(candidates: int) -> dict[str, Any]:
     try:
         ranker, batch = made_up(candidates)
         with tempfile.TemporaryDirectory() as folder:
-            onnx.export(ranker.network, ranker.config.inputs.window, Path(folder) / onnx.FILE)
+            export(ranker.network, ranker.config.inputs.window, Path(folder) / onnx.FILE)
             session = onnx.Session(Path(folder) / onnx.FILE)
         trees = boosted(ranker.encoder, batch)
         ways: dict[str, Callable[[], Any]] = {
-            "onnx": lambda: session(batch),
+            "onnx": lambda: session(batch._asdict()),
             "torch": lambda: ranker.by_torch(batch),
             "lightgbm": lambda: trees.scores_of(batch),
         }
@@ -44,7 +45,7 @@ def measure(candidates: int) -> dict[str, Any]:
         for name, way in ways.items():
             p50, p99 = np.quantile(milliseconds(way), [0.5, 0.99])
             found |= {f"{name}_p50_ms": round(float(p50), 3), f"{name}_p99_ms": round(float(p99), 3)}
-        apart = float(np.abs(session(batch) - ranker.by_torch(batch)).max())
+        apart = float(np.abs(session(batch._asdict()) - ranker.by_torch(batch)).max())
     finally:
         torch.set_num_threads(threads)
     ratio = found["torch_p50_ms"] / found["onnx_p50_ms"]

@@ -10,10 +10,11 @@ from feast import FeatureStore
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.rank import onnx
+from models import onnx
 from models.rank.base import Ranker
 from models.rank.config import NetworkConfig
 from models.rank.encoding import Batch
+from models.rank.onnx import export
 from models.rank.pairs import Pairs
 from models.rank.parts import Fields, Inputs, tensors
 from models.rank.samples import Samples
@@ -102,9 +103,14 @@ class NetworkRanker(Ranker):
         found: np.ndarray = self.network(Inputs(*(part.to(place) for part in tensors(batch)))).cpu().numpy()
         return found
 
+    def by_session(self, batch: Batch) -> np.ndarray:
+        """(p, tasks) by onnxruntime."""
+        assert self.session
+        return self.session(batch._asdict())
+
     def outputs(self, batch: Batch) -> np.ndarray:
         """(p, tasks) by onnxruntime where the network was exported, else by PyTorch; a slice at a time."""
-        way = self.session or self.by_torch
+        way = self.by_session if self.session else self.by_torch
         if len(batch.user) <= SLICE:
             return way(batch)
         parts = np.array_split(np.arange(len(batch.user)), -(-len(batch.user) // SLICE))
@@ -135,7 +141,7 @@ class NetworkRanker(Ranker):
 
     def save_parts(self, folder: Path) -> None:
         """The network as ONNX, which serving scores with."""
-        onnx.export(self.network, self.config.inputs.window, folder / onnx.FILE)
+        export(self.network, self.config.inputs.window, folder / onnx.FILE)
 
     def load_parts(self, folder: Path) -> None:
         """Take it back."""

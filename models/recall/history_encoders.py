@@ -55,14 +55,12 @@ class Gru(nn.Module):
 
     def forward(self, films: Tensor, known: Tensor) -> Tensor:
         """(b, w, d) and which are films (b, w) to (b, d)."""
-        order = torch.argsort((~known).to(torch.int8), dim=1, stable=True)  # films first, in their order
-        films = films.gather(1, order[:, :, None].expand_as(films))
-        counts = known.sum(dim=1)
-        packed = nn.utils.rnn.pack_padded_sequence(
-            films, counts.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        last: Tensor = self.gru(packed)[1][-1]
-        return last * (counts > 0)[:, None]
+        b, w, d = films.shape
+        counts = known.sum(dim=1, keepdim=True)
+        place = (torch.arange(w, device=films.device) - counts) % w  # films first, in their order
+        states = self.gru(films.gather(1, place[:, :, None].expand(b, w, d)))[0]
+        last: Tensor = states.gather(1, (counts - 1).clamp(min=0)[:, :, None].expand(b, 1, d))[:, 0]
+        return last * (counts > 0)
 
 
 class Transformer(nn.Module):

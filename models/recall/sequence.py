@@ -1,14 +1,16 @@
 """Sequence recall: a causal Transformer over all that a user has rated, in order."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import torch
 from feast import FeatureStore
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import onnx
 from models.columns import ragged
 from models.dataset import Dataset, Split
 from models.ids import Ids
@@ -16,7 +18,7 @@ from models.recall import histories
 from models.recall.check import judge, validation_check
 from models.recall.film_facts import Fact, film_facts
 from models.recall.softmax import full_softmax, sampled_softmax
-from models.recall.transformer import Transformer
+from models.recall.transformer import Histories, Transformer
 from models.recall.vectors import VectorConfig, VectorRecaller
 from models.training import Task, device, train
 
@@ -62,10 +64,23 @@ class SequenceConfig(VectorConfig):
     """How many validation events judge an epoch."""
 
 
+class _Last(nn.Module):
+    """The vector at one position of one history, its inputs side by side as the exporter wants them."""
+
+    def __init__(self, network: Transformer) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        *history, at, table = inputs
+        return self.network.last(Histories(*history), table, at)
+
+
 class Sequence(VectorRecaller):
     """Self-attention over the history, trained to name the next film at every position of it."""
 
     Config = SequenceConfig
+    EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
     config: SequenceConfig
 
     def fit(self, data: Dataset, until: Split) -> None:
@@ -100,10 +115,15 @@ class Sequence(VectorRecaller):
         with torch.inference_mode():
             for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
                 at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
-                hidden = self.network.last(histories.gather(flat, last[some], where), self.table, at)
-                asked = self._compared(hidden)
+                asked = self._compared(self._last(histories.gather(flat, last[some], where), at))
                 vectors[some, 0] = asked.float().cpu().numpy()
         return vectors, size > 0
+
+    def _last(self, held: Histories, at: Tensor) -> Tensor:
+        if self.session is None or len(at) > 1:
+            return self.network.last(held, self.table, at)
+        given = {**held._asdict(), "at": at, "films_table": self.table}
+        return torch.from_numpy(self.session({name: part.numpy() for name, part in given.items()}))
 
     def loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
         """Mean loss over what is predicted in windows (b, 2) of the histories."""
@@ -162,3 +182,14 @@ class Sequence(VectorRecaller):
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.network.eval()
         self._indexed()
+
+    def save_parts(self, folder: Path) -> None:
+        """The network as ONNX: one history of any length, and the film table, which is not written twice."""
+        history = Histories(*(torch.ones(1, histories.ROUND, dtype=torch.long) for _ in Histories._fields))
+        example = {**history._asdict(), "at": torch.tensor([0]), "films_table": self.table}
+        axes = {name: {1: "events"} for name in Histories._fields}
+        onnx.export(_Last(self.network), example, folder / onnx.FILE, axes)
+
+    def load_parts(self, folder: Path) -> None:
+        """Take it back."""
+        self.session = onnx.Session(folder / onnx.FILE)

@@ -1,12 +1,15 @@
 """Two-tower recall: a user vector and a film vector whose inner product says how well they fit."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import torch
 from feast import FeatureStore
+from torch import Tensor, nn
 
+from models import onnx
 from models.columns import integers, microseconds, numbers
 from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
@@ -20,6 +23,17 @@ from models.recall.vectors import VectorRecaller
 from models.training import Task, train
 
 
+class _OfUser(nn.Module):
+    """The user tower, its inputs side by side as the exporter wants them."""
+
+    def __init__(self, network: Towers) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.network.users(Users(*inputs))
+
+
 class TwoTower(VectorRecaller):
     """Two-tower retrieval: history, ids, genres, people, text, statistics and context, gated, in one space.
 
@@ -28,6 +42,7 @@ class TwoTower(VectorRecaller):
     """
 
     Config = TwoTowerConfig
+    EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
     config: TwoTowerConfig
 
     def __init__(self, config: TwoTowerConfig) -> None:
@@ -64,10 +79,13 @@ class TwoTower(VectorRecaller):
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (n, 1, d) of rows of user features; someone without any film known from training is not known."""
         batch = self.features.of_users(users, self.films, self.trained)
+        known = (batch.history > 0).any(dim=1).numpy()
+        if self.session and users.num_rows == 1:
+            return self.session({name: part.numpy() for name, part in batch._asdict().items()})[:, None], known
         place = self.network.film_id.weight.device
         with torch.inference_mode():
             vectors = self.network.users(Users(*(part.to(place) for part in batch)))
-        return vectors.float().cpu().numpy()[:, None], (batch.history > 0).any(dim=1).numpy()
+        return vectors.float().cpu().numpy()[:, None], known
 
     def _network(self) -> Towers:
         shape = Shape(**{name: getattr(self.config, name) for name in Shape._fields})
@@ -124,3 +142,16 @@ class TwoTower(VectorRecaller):
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         self.network.eval()
         self.index_films(tensors["vectors"])
+
+    def save_parts(self, folder: Path) -> None:
+        """The user tower as ONNX, for one user."""
+        sizes, window = self.network.sizes, self.config.window
+        example = Users(
+            torch.ones(1).long(), torch.ones(1, window).int(), torch.zeros(1, sizes.user_genres),
+            torch.zeros(1, sizes.user_statistics), torch.zeros(1, 3).long(),
+        )  # fmt: skip
+        onnx.export(_OfUser(self.network), example._asdict(), folder / onnx.FILE, {})
+
+    def load_parts(self, folder: Path) -> None:
+        """Take it back."""
+        self.session = onnx.Session(folder / onnx.FILE)

@@ -175,6 +175,17 @@ class RecallContract:
         assert loaded.provenance == channel.provenance
         assert loaded.metrics == channel.metrics
 
+    def test_one_alone_is_answered_as_among_others(
+        self, channel: Any, asked: Asked, store: Any, tmp_path: Path
+    ) -> None:
+        """Serving asks for one user of a loaded model, which may have another way for that."""
+        channel.save(tmp_path / self.kind)
+        loaded = type(channel).load(tmp_path / self.kind, store)
+        together = channel.recommend(asked.users, 40, asked.seen)[1]
+        for i in range(0, len(asked.seen), 7):
+            alone = loaded.recommend(asked.users.slice(i, 1), 40, [asked.seen[i]])[1][0]
+            assert np.allclose(alone, together[i], rtol=1e-4, atol=1e-5)
+
     def test_the_future_changes_no_weight(self) -> None:
         """What comes after the cut-off cannot change a model trained before it."""
         ratings = planted(users=60)

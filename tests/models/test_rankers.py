@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
+from models import onnx
 from models.columns import arrays, integers
 from models.dataset import Dataset
-from models.rank import network, onnx
+from models.rank import network
 from models.rank.negatives import KINDS, Drawer, Event
+from models.rank.onnx import export
 from models.rank.pairs import Facts, make_pairs
 from models.rank.samples import Maker, Recipe, Samples, build, make_samples, place
 from models.recall.merging import Merging
@@ -166,7 +168,7 @@ def test_the_exported_network_is_the_network(
 ) -> None:
     """At most 1e-5 apart, for several users and for one, with and without what is unknown, in slices of any size."""
     ranker = rankers[name]
-    onnx.export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
+    export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
     session = onnx.Session(tmp_path / onnx.FILE)
     batch = ranker.encoder(samples.pairs)
     unknown = batch._replace(
@@ -176,9 +178,9 @@ def test_the_exported_network_is_the_network(
     for given in (batch, batch.take(np.arange(10)), unknown):
         torch_says = ranker.by_torch(given)
         assert np.isfinite(torch_says).all()
-        assert np.abs(session(given) - torch_says).max() <= 1e-5
+        assert np.abs(session(given._asdict()) - torch_says).max() <= 1e-5
     monkeypatch.setattr(network, "SLICE", 64)
-    assert np.abs(ranker.outputs(batch) - session(batch)).max() <= 1e-5
+    assert np.abs(ranker.outputs(batch) - session(batch._asdict())).max() <= 1e-5
 
 
 def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:
