@@ -83,8 +83,8 @@ class Fields(nn.Module):
     def forward(self, x: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The fields (p, count, dim), the film's own vector (p, film_dim), standardised numbers (p, d), 0 unknown."""
         known = ~torch.isnan(x.numbers)
-        # pairs innermost and counted as floats: onnxruntime has fast loops for these alone
-        place = (x.numbers.T[:, None] >= self.edges[:, :, None]).to(x.numbers.dtype).sum(dim=1).T.long() + 1
+        # edges outermost and counted as floats: onnxruntime has fast loops for these alone
+        place = (x.numbers >= self.edges.T[:, None]).to(x.numbers.dtype).sum(dim=0).long() + 1
         start = torch.arange(x.numbers.shape[1], device=x.numbers.device) * (self.edges.shape[1] + 2)
         fields = [self.bucket(start + torch.where(known, place, torch.zeros_like(place)))]
         if x.words.shape[1]:
@@ -146,8 +146,8 @@ class TargetAttention(nn.Module):
         matrix = self.of_history.weight.T + candidate[:, :, None] * self.of_product.weight.T  # (p, d, hidden)
         shift = self.of_history.bias + self.of_candidate(candidate)
         hidden = torch.relu(history @ torch.cat([matrix, shift[:, None]], dim=1))
-        weights = F.linear(hidden, self.out.weight)[:, :, 0] + self.out.bias  # of padding any: its states are zeros
-        return (weights[:, None] @ history)[:, 0, :-1] / x.films.shape[1]
+        weights = F.linear(hidden, self.out.weight).squeeze(2) + self.out.bias  # of padding any: its states are zeros
+        return (weights[:, None] @ history).squeeze(1)[:, :-1] / x.films.shape[1]
 
 
 class Crosses(nn.Module):
@@ -191,9 +191,9 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(p, d) -> (p, tasks)."""
-        said = torch.stack([expert(x) for expert in self.experts], dim=1)  # (p, experts, hidden)
+        said = torch.stack([expert(x) for expert in self.experts], dim=2)  # (p, hidden, experts)
         answers = [
-            tower((torch.softmax(gate(x), dim=1)[:, :, None] * said).sum(dim=1))
+            tower((torch.softmax(gate(x), dim=1)[:, None] * said).sum(dim=2))
             for gate, tower in zip(self.gates, self.towers, strict=True)
         ]
         return torch.cat(answers, dim=1)
