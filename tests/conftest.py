@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # set by Feast, inherited where tests run in several processes
 import prometheus_client  # noqa: F401 - before Feast, which switches it to files that every app of a process shares
 import pytest
 
