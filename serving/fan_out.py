@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,6 @@ from models.recall.merge import Candidates, merge
 from models.two_stage import BROUGHT, TwoStage, of_few
 from serving.budget import StageError, Stages
 
-ALONE = 0.05
-"""Seconds that a channel has to itself before the next begins: two at once wait for each other's interpreter lock, and
-take longer than one after the other. One that hangs keeps the others so long and no longer."""
 Lists = tuple[np.ndarray, np.ndarray]
 
 
@@ -42,20 +38,13 @@ def fan_out(
     A channel that is late or raises is as one that names no film: the ranker's columns of it are those.
     """
     until = time.monotonic() + stages.budgets["recall"]
-    begun: dict[str, Any] = {}
-    missing = []
-    for name, channel in models.channels.items():
-        if name in silent:
-            continue
-        try:
-            begun[name] = stages.start(f"recall:{name}", asking(channel, user, exclude, BROUGHT))
-            wait([begun[name]], ALONE)
-        except StageError as error:
-            missing.append(str(error))
+    asked = {name: channel for name, channel in models.channels.items() if name not in silent}
+    begun = stages.start({f"recall:{name}": asking(asked[name], user, exclude, BROUGHT) for name in asked})
     brought: dict[str, Lists] = {name: nothing() for name in models.channels}
-    for name, future in begun.items():
+    missing = []
+    for name in asked:
         try:
-            brought[name] = stages.result(f"recall:{name}", future, until)
+            brought[name] = stages.result(f"recall:{name}", begun[f"recall:{name}"], until)
         except StageError as error:
             missing.append(str(error))
     few = of_few(arrays(user, "user_seen_movie_ids"))
