@@ -96,7 +96,8 @@ class People:
         if found:
             age = time.monotonic() - found[0]
             kept = pa.ipc.read_record_batch(found[1], self._row(NOBODY, {}).schema)
-            return Person(user_id, pa.Table.from_batches([kept]), [f"{why}; the user's features are those of {age:.0f} s ago"])
+            told = f"{why}; the user's features are those of {age:.0f} s ago"
+            return Person(user_id, pa.Table.from_batches([kept]), [told])
         return Person(user_id, self._row(user_id, {}), [f"{why}; nothing is known of the user"])
 
     def nobody(self) -> Person:
