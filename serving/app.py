@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.budget import Stages
 from serving.gates import BodyLimit, ClientLimit, RequestLimit, most_requests
@@ -85,4 +85,4 @@ def add_health(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:
-        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,10 +1,12 @@
 """What the server tells Prometheus: latency per stage, requests by outcome, what was missing."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 
 # Seconds. Fine below 100 ms, where answers lie; the last bounds catch a store that hangs.
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
@@ -54,6 +56,7 @@ class Metrics:
             "How far the values of a feature that are served are from those that the ranker was trained on (PSI).",
             ["feature"],
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.logged = Counter(
             "cinefeast_logged_answers",
@@ -70,8 +73,18 @@ class Metrics:
             "cinefeast_catalogue_movies",
             "Films in memory.",
             registry=self.registry,
+            multiprocess_mode="livemostrecent",
         )
         self.served = Info("cinefeast_served", "Versions of models and catalogue.", registry=self.registry)
+
+    def text(self) -> bytes:
+        """All of it as Prometheus reads it: of every worker where they share it, but for this one's versions."""
+        if values.ValueClass is values.MutexValue:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)
+        shared.register(self.served)
+        return generate_latest(shared)
 
     def serving(self, models: str, catalogue: str, movies: int) -> None:
         """Tell what is served from now on."""
@@ -99,3 +112,9 @@ class Metrics:
             yield
         finally:
             self.stage_seconds.labels(name).observe(time.perf_counter() - start)
+
+
+def share(folder: str) -> None:
+    """Keep the metrics that this process makes from now on in files of `folder`, where every worker finds them."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    values.ValueClass = values.get_value_class()

@@ -2,10 +2,14 @@
 
 import errno
 import socket
+import tempfile
 from typing import TYPE_CHECKING
+
+from prometheus_client.multiprocess import mark_process_dead
 
 from dbt_project.errors import CineFeastError
 from serving.features import check_built
+from serving.metrics import share
 from serving.workers import supervise
 
 if TYPE_CHECKING:
@@ -24,7 +28,13 @@ def serve(host: str, port: int, workers: int = 1) -> None:
         if workers == 1:
             run(listener, url)
         else:
-            supervise(workers, lambda: run(listener, url))
+            with tempfile.TemporaryDirectory(prefix="cinefeast-metrics-") as folder:
+
+                def work() -> None:
+                    share(folder)
+                    run(listener, url)
+
+                supervise(workers, work, lambda child: mark_process_dead(child, folder))
 
 
 def listen(host: str, port: int) -> socket.socket:

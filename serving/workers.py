@@ -14,9 +14,10 @@ PAUSE = 1.0
 """Seconds before a worker that died is replaced."""
 
 
-def supervise(count: int, work: Callable[[], None]) -> None:
+def supervise(count: int, work: Callable[[], None], ended: Callable[[int], None]) -> None:
     """Run `work` in `count` processes until SIGINT or SIGTERM; CineFeastError where one of them met one.
 
+    `ended` is told the id of each process that is no more.
     Call it before anything heavy is imported and any thread runs: workers are forked.
     """
     children: set[int] = set()
@@ -35,6 +36,7 @@ def supervise(count: int, work: Callable[[], None]) -> None:
     while children:
         child, status = os.wait()
         children.discard(child)
+        ended(child)
         if os.waitstatus_to_exitcode(status) == FAULT:
             fault = True
             end()

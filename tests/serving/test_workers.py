@@ -9,9 +9,18 @@ from pathlib import Path
 
 import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.conftest import Demo
 from tests.serving.servers import ADMIN, KEYS, WRITER, answers, served, wait_for
+
+COUNT = "cinefeast_requests_total"
+
+
+def answered(url: str) -> float:
+    """How many answers /metrics tells of, asked on a connection of its own."""
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == COUNT)
 
 
 def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Path) -> None:
@@ -40,10 +49,13 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
         assert sorted(features["user_seen_movie_ids"]) == sorted(movie_ids)
 
         first = httpx.get(f"{url}/v1/popular").json()["items"][0]["movie_id"]
+        counted = answered(url)
         assert client.post(f"/v1/films/{first}/retire", headers=ADMIN).status_code == 200
         for _ in range(20):  # both
             answer = httpx.get(f"{url}/v1/popular").json()
             assert first not in [item["movie_id"] for item in answer["items"]]
+
+        assert {answered(url) for _ in range(8)} == {counted + 20}, "of all workers, whichever is asked"
 
         before = {child.pid for child in parent.children()}
         assert len(before) == 2
@@ -52,4 +64,5 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
         statuses = Counter(httpx.get(f"{url}/health/live", timeout=60).status_code for _ in range(10))
         assert statuses == {200: 10}
         wait_for(lambda: answers(client, "/health/ready"), "ready")
+        assert answered(url) >= counted + 20, "what the dead one counted is still told"
     assert not psutil.pid_exists(max(before)), "a worker outlived its parent"
