@@ -63,13 +63,3 @@ def load(address: str, path: Callable[[int], str], users: list[int], clients: in
     told = np.array(answers, float).reshape(-1, 4)
     good = told[told[:, 2] > 0]
     return Load(good[:, 0], good[:, 1], wall, len(told) - len(good), int((good[:, 3] == 0).sum()))
-
-
-def status(address: str, path: str) -> int:
-    """The status of a GET, 0 without an answer."""
-    try:
-        connection = http.client.HTTPConnection(address, timeout=60)
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0

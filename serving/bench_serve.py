@@ -19,7 +19,7 @@ import psutil
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import VARIABLE, Workspace, workspace
 from feature_repo.bench.redis_server import redis_server
-from serving.bench_load import Load, load, status
+from serving.bench_load import Load, load
 from serving.features import CATALOGUE, REDIS, RULES, OnlineFeatures, check_built
 
 CLIENTS = (1, 8, 32)
@@ -29,7 +29,7 @@ WARM_UP, CANDIDATES = 50, 500
 BIN = Path(sys.executable).parent
 
 
-def measure(seconds: float, soak: float) -> dict[str, Any]:
+def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
     """The keys of the last line: latency of full recommendations, what they are compared with, start and memory.
 
     Each number of clients asks for so many seconds, a user after the other, all of whom are known; then eight clients
@@ -43,8 +43,13 @@ def measure(seconds: float, soak: float) -> dict[str, Any]:
 
         store = load_store()
         films, users = keys(store)
-        found: dict[str, Any] = {"store": "redis", "dataset": dataset(workspace()), "films": len(films)}
-        found |= under_load(users, seconds, soak)
+        found: dict[str, Any] = {
+            "store": "redis",
+            "dataset": dataset(workspace()),
+            "films": len(films),
+            "workers": workers,
+        }
+        found |= under_load(users, seconds, soak, workers)
         plain, least = plain_feast(store, users, films[:CANDIDATES]), floor(users)
         found["feast_500_p50_ms"], found["floor_p50_ms"] = round(plain * 1000, 1), round(least * 1000, 2)
         found["speedup_vs_feast_500"] = round(plain * 1000 / found["p50_ms"], 1)
@@ -52,10 +57,10 @@ def measure(seconds: float, soak: float) -> dict[str, Any]:
     return found
 
 
-def under_load(users: list[int], seconds: float, soak: float) -> dict[str, Any]:
+def under_load(users: list[int], seconds: float, soak: float, workers: int) -> dict[str, Any]:
     """What clients see of a server, and how long it takes to start and what memory it holds."""
     found: dict[str, Any] = {}
-    with running() as (address, process, ready_s):
+    with running(workers) as (address, process, ready_s):
         found["ready_s"] = round(ready_s, 1)
         load(address, path, users, 1, WARM_UP / 10)
         wrong = {"failed": 0, "degraded": 0}
@@ -86,8 +91,8 @@ def soaked(some: Load) -> dict[str, Any]:
 
 
 def megabytes(process: psutil.Process) -> int:
-    """Resident memory."""
-    return round(process.memory_info().rss / 2**20)
+    """Resident memory of the server, of its largest worker where there are several."""
+    return round(max(one.memory_info().rss for one in process.children() or [process]) / 2**20)
 
 
 @contextmanager
@@ -143,18 +148,21 @@ def plain_feast(store: Any, users: list[int], films: list[int]) -> float:
 
 
 @contextmanager
-def running() -> Iterator[tuple[str, psutil.Process, float]]:
-    """`cinefeast serve` on a free port: its address, its process and the seconds until it was ready."""
+def running(workers: int) -> Iterator[tuple[str, psutil.Process, float]]:
+    """`cinefeast serve` on a free port: its address, its process and the seconds until all workers were ready."""
     import socket
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.perf_counter()
-    command = [str(BIN / "cinefeast"), "serve", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    command = [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)]
+    with (
+        tempfile.NamedTemporaryFile() as told,
+        subprocess.Popen(command, stdout=told, stderr=subprocess.DEVNULL) as server,
+    ):
         try:
-            while status(f"127.0.0.1:{port}", "/health/ready") != 200:
+            while Path(told.name).read_text().count("ready: ") < workers:
                 if server.poll() is not None:
                     raise CineFeastError("the server ended before it was ready", "cinefeast serve")
                 time.sleep(0.05)

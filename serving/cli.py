@@ -347,12 +347,13 @@ def recall(
 def bench_serve(
     seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20,
     soak: Annotated[float, typer.Option(min=0, help="then eight clients ask for so many seconds")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes that answer")] = 1,
 ) -> None:
     """Measure full recommendations over HTTP at 1, 8 and 32 clients; the last line is JSON."""
     from serving.bench_serve import measure
     from serving.bench_tables import print_serve
 
-    print_serve(measure(seconds, soak))
+    print_serve(measure(seconds, soak, workers))
 
 
 @bench.command()

@@ -17,7 +17,7 @@ def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch:
         monkeypatch.setenv(f"CINEFEAST_BUDGET_{stage}", "20")
     registry = (copied / "feast" / "registry.db").read_bytes()
     before = sorted(copied.iterdir())
-    found = measure(seconds=1, soak=2)
+    found = measure(seconds=1, soak=2, workers=2)
     assert (found["store"], found["dataset"]) == ("redis", "ml-latest-small")
     assert (found["failed"], found["degraded"], found["soak_failed"], found["soak_degraded"]) == (0, 0, 0, 0)
     assert all(found[f"rps_{clients}"] > 0 for clients in CLIENTS)
@@ -25,6 +25,7 @@ def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch:
     assert found["ratio_vs_floor"] > 1, "an answer cannot be faster than a part of it"
     assert found["speedup_vs_feast_500"] == pytest.approx(found["feast_500_p50_ms"] / found["p50_ms"], abs=0.1)
     assert found["soak_answers"] > 0
+    assert found["workers"] == 2
     assert min(found["worker_mb"], found["soak_mb_end"], found["ready_s"]) > 0
     assert (copied / "feast" / "registry.db").read_bytes() == registry
     assert sorted(copied.iterdir()) == before
