@@ -62,9 +62,11 @@ def ablate(
     from feature_repo.store import load_store
 
     known = declared()
-    if name not in known.get(model, {}):
-        there = [f"{of} {one}" for of, ablations in known.items() for one in ablations]
-        raise CineFeastError(f"no ablation {model} {name}: there are {', '.join(there)}", f"edit {ABLATIONS.name}")
+    if model not in known:
+        raise CineFeastError(f"no ablation of {model}: there are some of {', '.join(known)}", f"edit {ABLATIONS.name}")
+    if name not in known[model]:
+        what = f"no ablation {name} of {model}: there are {', '.join(known[model])}"
+        raise CineFeastError(what, f"edit {ABLATIONS.name}")
     check_protocol(protocol)
     seeds = seeds or [0]
     made = made_of(workspace()) | {"texts": landed_model(workspace())}

@@ -191,8 +191,10 @@ def test_an_ablation_runs_what_its_file_lacks(
     mine.write_text(mine.read_text().replace(first["data_hash"], "other"))
     with pytest.raises(CineFeastError, match="of other ratings"):
         ablate.ablate("item_cf", "recency")
-    with pytest.raises(CineFeastError, match="there are item_cf recency"):
+    with pytest.raises(CineFeastError, match="no ablation nonsense of item_cf: there are recency; next"):
         ablate.ablate("item_cf", "nonsense")
+    with pytest.raises(CineFeastError, match="no ablation of nonsense: there are some of item_cf; next"):
+        ablate.ablate("nonsense", "recency")
 
 
 def random_lists(rng: np.random.Generator, events: int = 150) -> tuple[dict[str, np.ndarray], np.ndarray]:
