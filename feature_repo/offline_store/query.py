@@ -63,7 +63,7 @@ class PointInTimeQuery:
     def tables(self, rows: int) -> Iterator[pa.Table]:
         """See Query. Lists are fetched for one piece at a time, so that nothing sorts them all."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views)
+            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
             hits = join.hits(self.frame.relation(connection), is_ordered=True)
             if not join.is_wide:
                 yield from streamed(connection, join.fetch(f"({hits})", is_ordered=True), rows)
@@ -71,12 +71,12 @@ class PointInTimeQuery:
             fetching = second(connection)
             for piece in streamed(connection, hits, rows):
                 fetching.register(f"{OWN}hits", piece)
-                yield from streamed(fetching, join.fetch(f"{OWN}hits", is_ordered=True, piece=piece), rows)
+                yield from streamed(fetching, join.fetch(f"{OWN}hits", is_ordered=True, is_held=True), rows)
 
     def copy(self, path: Path) -> None:
         """See Query."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views)
+            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
             hits = join.hits(self.frame.relation(connection), is_ordered=False)
             copy(connection, join.fetch(f"({hits})", is_ordered=False), path)
 
