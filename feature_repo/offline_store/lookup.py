@@ -35,12 +35,13 @@ class Lookup:
     """the frame is small beside the table: only rows that it can hit are sorted for the ASOF join"""
     carried: list[str] = field(default_factory=list)
     """columns that come along through the ASOF join"""
-    is_fetched: bool = False
-    """long columns are fetched afterwards: by row id, or by key where it is static"""
+    fetched: list[str] = field(default_factory=list)
+    """long columns, which are fetched afterwards: by row id, or by key where it is static"""
 
     def column(self, name: str) -> str:
         """The SQL of one of the table's columns in `fetch`."""
-        self.is_fetched = self.is_fetched or self.types[name].id in LONG
+        if self.types[name].id in LONG and name not in self.fetched:
+            self.fetched.append(name)
         if self.is_static or self.types[name].id in LONG:
             return f"t{self.number}.{quoted(name)}"
         if name not in self.carried:
@@ -59,7 +60,7 @@ class Lookup:
         inner = [f"{quoted(key)} as k{place}" for place, key in enumerate(self.keys)]
         inner += [f"{stamp}::timestamp as stamp"]
         inner += [f"{quoted(name)} as {alias}" for name, alias in zip(self.carried, found, strict=True)]
-        if self.is_fetched:
+        if self.fetched:
             inner, found, names = [*inner, "rowid as hit"], [*found, "hit"], [*names, f"{OWN}{self.number}_hit"]
         last_created = ""
         if self.source.created_timestamp_column:
@@ -99,15 +100,33 @@ class Lookup:
             f"where {stamp} >= coalesce(s.{OWN}since, timestamp '-infinity') and {stamp} <= {last})"
         )
 
+    @property
+    def _hit(self) -> dict[str, str]:
+        return {"rowid": f"{OWN}{self.number}_hit"}
+
+    @property
+    def kept(self) -> str:
+        """The temporary table of `keep`."""
+        return f"{OWN}kept_{self.number}"
+
+    def keep(self, hits: str) -> str:
+        """The statement that keeps the long columns of all rows hit, so that a large table is read once for all pieces.
+
+        Nothing where there are none, or too many.
+        """
+        if self.is_static or not (self.is_pruned and self.fetched):
+            return ""
+        rows = among(self.source.table, self._hit, hits)
+        return f'create temp table {self.kept} as select {columns(self.fetched)}, rowid as "rowid" from {rows}'
+
     def fetch(self, piece: str | None) -> str:
         """The join that brings the table's own columns to the hits `h`, which the relation `piece` holds if named."""
         table = f"t{self.number}"
         if not self.is_static:
-            if not self.is_fetched:
+            if not self.fetched:
                 return ""
-            hit = f"{OWN}{self.number}_hit"
-            wanted = among(self.source.table, {"rowid": hit}, piece)
-            return f" left join {wanted} as {table} on {table}.rowid = h.{hit}"
+            wanted = self.kept if piece and self.is_pruned else among(self.source.table, self._hit, piece)
+            return f" left join {wanted} as {table} on {table}.rowid = h.{self._hit['rowid']}"
         stamp = f"{table}.{quoted(self.source.timestamp_field)}::timestamp"
         known = [f"{table}.{quoted(key)} = h.{quoted(entity)}" for key, entity in self.keys.items()]
         known += [f"{stamp} <= h.{MOMENT}"]

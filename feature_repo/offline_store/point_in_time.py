@@ -63,7 +63,11 @@ class PointInTime:
     @property
     def is_wide(self) -> bool:
         """Whether `fetch` brings more than one would sort."""
-        return bool(self._histories) or any(lookup.is_fetched for lookup in self._lookups.values())
+        return bool(self._histories) or any(lookup.fetched for lookup in self._lookups.values())
+
+    def kept(self, hits: str) -> list[str]:
+        """The statements to run on all `hits` before `fetch` is asked for pieces of them; none for a large frame."""
+        return [statement for lookup in self._lookups.values() if (statement := lookup.keep(hits))]
 
     def hits(self, relation: str, is_ordered: bool) -> str:
         """The query that finds each row's hits, by the frame's order if asked for."""
