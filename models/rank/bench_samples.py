@@ -2,11 +2,14 @@
 
 import shutil
 import time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dbt_project.workspace import Workspace
 from feature_repo.bench.process import run
 from models.registry import CHANNELS, MERGE, RANKER, model_class
+
+if TYPE_CHECKING:
+    from models.rank.maker import Maker
 
 STEPS = "models.rank.bench_samples"
 ALL = 320_000_000
@@ -18,7 +21,7 @@ def measure(space: Workspace, events: int) -> dict[str, Any]:
 
     Recall is that of the trained channels, or of popularity alone where they are not all there. `hours_320m` is how
     long as many rows take at the rate of all cores. `rows_per_cpu_s` tells what one process makes in a second of its
-    own, whatever else the machine does.
+    own, whatever else the machine does, `recall_cpu_ms` what the channels take of it for one event.
     """
     from models.train import cores
 
@@ -34,7 +37,7 @@ def measure(space: Workspace, events: int) -> dict[str, Any]:
     return {
         "channels": alone.result["channels"], "events": events, "rows": alone.result["rows"], "processes": cores(),
         "seconds": several.result["seconds"], "rows_per_s_one_process": alone.result["rows_per_s"], "rows_per_s": rate,
-        "rows_per_cpu_s": alone.result["rows_per_cpu_s"],
+        "rows_per_cpu_s": alone.result["rows_per_cpu_s"], "recall_cpu_ms": alone.result["recall_cpu_ms"],
         "peak_gb_one_process": round(alone.peak_gb, 2), "peak_gb_worker": several.result["peak_gb_worker"],
         "hours_320m": round(ALL / rate / 3600, 2),
     }  # fmt: skip
@@ -79,5 +82,20 @@ def make(events: int, processes: int) -> dict[str, Any]:
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * KIB
     return {
         "channels": list(names), "rows": rows, "seconds": round(seconds, 1), "rows_per_s": round(rows / seconds, 1),
-        "rows_per_cpu_s": round(rows / busy, 1), "peak_gb_worker": round(worker, 2),
+        "rows_per_cpu_s": round(rows / busy, 1), "recall_cpu_ms": recall_ms(maker), "peak_gb_worker": round(worker, 2),
     }  # fmt: skip
+
+
+def recall_ms(maker: "Maker") -> float:
+    """CPU milliseconds an event that the channels take, asked for the first shard, before any merging."""
+    from models.columns import arrays
+    from models.two_stage import brought_by
+
+    recipe = maker.recipe
+    frame = maker.events.slice(0, recipe.config.samples.shard).select(["user_id", "event_timestamp"]).to_pandas()
+    services = [recipe.config.service, *(channel.config.service for channel in recipe.channels.values())]
+    users = maker.data.users(services, frame)
+    seen = arrays(users, "user_seen_movie_ids")
+    busy = time.process_time()
+    brought_by(recipe.channels, users, seen)
+    return round((time.process_time() - busy) * 1e3 / len(frame), 3)
