@@ -35,7 +35,7 @@ def measure(space: Workspace, events: int) -> dict[str, Any]:
         shutil.rmtree(scratch, ignore_errors=True)
     rate = several.result["rows_per_s"]
     return {
-        "channels": alone.result["channels"], "events": events, "rows": alone.result["rows"], "processes": cores(),
+        **{name: alone.result[name] for name in ("channels", "events", "rows")}, "processes": cores(),
         "seconds": several.result["seconds"], "rows_per_s_one_process": alone.result["rows_per_s"], "rows_per_s": rate,
         "rows_per_cpu_s": alone.result["rows_per_cpu_s"], "recall_cpu_ms": alone.result["recall_cpu_ms"],
         "peak_gb_one_process": round(alone.peak_gb, 2), "peak_gb_worker": several.result["peak_gb_worker"],
@@ -81,7 +81,8 @@ def make(events: int, processes: int) -> dict[str, Any]:
     rows = sum(pq.read_metadata(shard / "pairs.parquet").num_rows for shard in shards)
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * KIB
     return {
-        "channels": list(names), "rows": rows, "seconds": round(seconds, 1), "rows_per_s": round(rows / seconds, 1),
+        "channels": list(names), "events": maker.events.num_rows, "rows": rows,
+        "seconds": round(seconds, 1), "rows_per_s": round(rows / seconds, 1),
         "rows_per_cpu_s": round(rows / busy, 1), "recall_cpu_ms": recall_ms(maker), "peak_gb_worker": round(worker, 2),
     }  # fmt: skip
 
