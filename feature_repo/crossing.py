@@ -37,6 +37,16 @@ class Films:
         """`columns` are movie_genres (lists of genre_index), movie_mean_rating, movie_count_ratings and
         movie_count_ratings_90d."""
         self.genres = indexes(columns["movie_genres"])
+        self._of_moment(columns)
+
+    def take(self, rows: np.ndarray, columns: Mapping[str, Any]) -> "Films":
+        """The films of some rows, -1 for one of which nothing is known, with numbers of another moment in `columns`."""
+        new = object.__new__(Films)
+        new.genres = np.where(rows[:, None] >= 0, self.genres[rows], -1) if len(self.genres) else self.genres[rows[:0]]
+        new._of_moment(columns)
+        return new
+
+    def _of_moment(self, columns: Mapping[str, Any]) -> None:
         self.mean = floats(columns["movie_mean_rating"])
         self.popularity = np.log1p(floats(columns["movie_count_ratings"]))
         self.trend = np.log1p(floats(columns["movie_count_ratings_90d"])) - self.popularity

@@ -45,10 +45,22 @@ class Films:
 
     def numbered(self) -> "Films":
         """The same films with small numbers for ids and words, 0 for none: quicker, but only beside one another."""
+        names = (("directors", 0), ("cast", 0), ("keywords", 0), ("languages", ""), ("countries", ""))
+        return self._with({name: small(vars(self)[name], none) for name, none in names})
+
+    def take(self, rows: np.ndarray) -> "Films":
+        """The films of some rows; -1 for one of which nothing is known."""
+        known = rows >= 0
+        taken = {}
+        for name, values in vars(self).items():
+            none: Any = np.nan if values.dtype.kind == "f" and values.ndim == 1 else none_of(values)
+            taken[name] = np.full((len(rows), *values.shape[1:]), none, values.dtype)
+            taken[name][known] = values[rows[known]]
+        return self._with(taken)
+
+    def _with(self, columns: dict[str, np.ndarray]) -> "Films":
         new = object.__new__(Films)
-        new.__dict__ = dict(vars(self))
-        for name, none in (("directors", 0), ("cast", 0), ("keywords", 0), ("languages", ""), ("countries", "")):
-            setattr(new, name, small(vars(self)[name], none))
+        new.__dict__ = vars(self) | columns
         return new
 
     def facts(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -67,8 +79,8 @@ class Films:
             "watched_genres": taken(self.genres, 0),
             "watched_languages": taken(self.languages, none_of(self.languages)),
             "watched_countries": taken(self.countries, none_of(self.countries)),
-            "watched_years": taken(np.nan_to_num(self.years).astype(np.int64), 0),
-            "watched_runtimes": taken(np.nan_to_num(self.runtimes).astype(np.int64), 0),
+            "watched_years": np.nan_to_num(taken(self.years, 0.0)).astype(np.int64),
+            "watched_runtimes": np.nan_to_num(taken(self.runtimes, 0.0)).astype(np.int64),
             "watched_texts": taken(self.texts, 0.0),
         }
 
@@ -96,8 +108,9 @@ class Watched:
         ratings, times = (np.asarray(user[name], np.float64) for name in USER_COLUMNS[:2])
         facts = {name: np.asarray(user[name]) if is_list(user[name]) else np.empty(0) for name in FACTS}
         width = {name: WIDTHS.get(name, 1) for name in FACTS}
-        width["watched_texts"] = max(len(facts["watched_texts"]) // max(len(facts["watched_years"]), 1), 1)
-        self.n = min(len(ratings), WATCHED, *(len(values) // width[name] for name, values in facts.items()))
+        width["watched_texts"] = len(facts["watched_texts"]) // max(len(facts["watched_years"]), 1)  # 0 without texts
+        told = [len(values) // width[name] for name, values in facts.items() if width[name]]
+        self.n = min(len(ratings), WATCHED, *told)
 
         def last(values: np.ndarray, dtype: Any, width: int) -> np.ndarray:
             return values[len(values) - self.n * width :].astype(dtype or values.dtype).reshape(self.n, width)

@@ -60,6 +60,16 @@ def arrays(table: pa.Table, name: str) -> list[np.ndarray]:
     return [values[start:end] for start, end in pairwise(offsets)]
 
 
+def last(table: pa.Table, name: str, width: int) -> pa.Array:
+    """A list column with the last `width` elements of each list; a null list is empty."""
+    values, offsets = ragged(table, name)
+    lengths = np.minimum(np.diff(offsets), width)
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    kept = np.arange(ends[-1]) + np.repeat(offsets[1:] - ends[1:], lengths)
+    kind = table.schema.field(name).type
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values[kept], kind.value_type), kind)
+
+
 def padded(values: np.ndarray, offsets: np.ndarray, width: int, fill: float) -> np.ndarray:
     """The last `width` elements of each list, right-aligned: (n, width), `fill` on the left."""
     lengths = np.minimum(np.diff(offsets), width)

@@ -1,17 +1,15 @@
 """The only door through which models see data: Feast features around the labels' entity frame."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from feast import FeatureStore
 
 from dbt_project.errors import CineFeastError
@@ -95,13 +93,18 @@ class Dataset:
         asked = entities.reset_index(drop=True).assign(row_number=np.arange(len(entities)))
         return self._fetch(asked, service).sort_by("row_number").drop_columns(["row_number"])
 
-    def stream(self, features: str | list[str], entities: pd.DataFrame, path: Path) -> None:
-        """Write what `features` gives to a parquet file, in the frame's order, a batch in memory at a time."""
+    def parts(self, features: str | list[str], entities: pd.DataFrame, lengths: Iterable[int]) -> Iterator[pa.Table]:
+        """What `features` gives, in the frame's order, in tables of `lengths` rows; streamed, a batch at a time."""
         wanted = self.store.get_feature_service(features) if isinstance(features, str) else features
         reader = self.store.get_historical_features(entity_df=entities, features=wanted).to_reader(STREAMED)
-        with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(batch)
+        held = reader.schema.empty_table()
+        for length in lengths:
+            batches = held.to_batches()
+            while sum(batch.num_rows for batch in batches) < length:
+                batches.append(reader.read_next_batch())
+            held = pa.Table.from_batches(batches, reader.schema)
+            yield held.slice(0, length)
+            held = held.slice(length)
 
     def users(self, services: str | Iterable[str], entities: pd.DataFrame) -> pa.Table:
         """The user's half of a service, or of several, for rows of (user_id, event_timestamp), in their order."""

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+TABLE = 4_000_000
+"""Ids below this are looked up in a table of so many places, which takes a tenth of a search."""
+
 
 class Ids:
     """dbt's ids in a fixed order, carried with the artifact; ids to rows and back."""
@@ -10,6 +13,10 @@ class Ids:
         self.values = np.asarray(values, np.int64)
         self._order = np.argsort(self.values, kind="stable")
         self._sorted = self.values[self._order]
+        is_small = len(self.values) > 0 and self._sorted[0] >= 0 and self._sorted[-1] < TABLE
+        self._table = np.full(self._sorted[-1] + 2, -1, np.int32) if is_small else None  # its last place: unknown
+        if self._table is not None:
+            self._table[self._sorted[::-1]] = self._order[::-1]  # of ids that stand twice the first one counts
 
     def __len__(self) -> int:
         return len(self.values)
@@ -19,6 +26,9 @@ class Ids:
         wanted = np.asarray(ids, np.int64)
         if not len(self):
             return np.full(wanted.shape, -1, np.int64)
+        if self._table is not None:
+            end = len(self._table) - 1
+            return self._table[np.where((wanted >= 0) & (wanted < end), wanted, end)].astype(np.int64)
         at = np.minimum(np.searchsorted(self._sorted, wanted), len(self) - 1)
         return np.where(self._sorted[at] == wanted, self._order[at], -1)
 

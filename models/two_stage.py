@@ -14,7 +14,7 @@ from models.rank.encoding import FilmFields
 from models.rank.pairs import Facts, Pairs, make_pairs, recall_columns
 from models.recall.base import Recaller
 from models.recall.item_cf import ItemCF
-from models.recall.merge import Candidates, merge
+from models.recall.merge import Candidates, Lists, merge
 from models.recall.merging import WARM, Merging
 from models.registry import CHANNELS, MERGE, RANKER, model_class
 
@@ -45,8 +45,12 @@ def fan_out(
     size: int,
 ) -> Candidates:
     """What all channels bring for each user, merged to `size` films."""
-    brought = {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
-    return merge(brought, merging, size, few=of_few(exclude))
+    return merge(brought_by(channels, users, exclude), merging, size, few=of_few(exclude))
+
+
+def brought_by(channels: dict[str, Recaller], users: pa.Table, exclude: list[np.ndarray]) -> Lists:
+    """What each channel brings for each user."""
+    return {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
 
 
 def of_few(seen: list[np.ndarray]) -> np.ndarray:

@@ -369,7 +369,7 @@ def rank(
 
 @bench.command()
 def samples(
-    events: Annotated[int, typer.Option(min=100, help="events to make samples of")] = 20_000,
+    events: Annotated[int, typer.Option(min=100, help="events to make samples of")] = 100_000,
 ) -> None:
     """Measure how fast training samples are made and with how much memory; the last line is JSON."""
     from models.rank.bench_samples import measure

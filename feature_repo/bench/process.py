@@ -41,9 +41,12 @@ def run(step: str, scratch: Path, module: str = STEPS, bench: str = "features", 
     print(f"measuring: {step} {json.dumps(arguments)}", file=sys.stderr)
     result, log = scratch / f"{step}.json", scratch / f"{step}.log"
     result.unlink(missing_ok=True)
-    process = FORKS.Process(target=_work, args=(module, step, arguments, result, log, dict(os.environ)), daemon=True)
+    process = FORKS.Process(target=_work, args=(module, step, arguments, result, log, dict(os.environ)))
     process.start()
-    process.join()
+    try:
+        process.join()
+    finally:  # a daemon would end with this process, but may have no processes of its own
+        process.terminate()
     if process.exitcode == -signal.SIGKILL:  # the system ran out of memory before the limit did
         return Outcome({}, 0.0, "memory")
     if not result.exists():

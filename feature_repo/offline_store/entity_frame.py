@@ -34,6 +34,11 @@ class EntityFrame:
         self._sql = rows.strip().rstrip(";") if isinstance(rows, str) else None
         self._table = None if isinstance(rows, str) else _as_arrow(rows)
 
+    @property
+    def rows(self) -> int | None:
+        """How many rows the frame has; None for a query, which is not run to know."""
+        return None if self._table is None else int(self._table.num_rows)
+
     def relation(self, connection: duckdb.DuckDBPyConnection) -> str:
         """The frame as something to select from."""
         if self._sql is not None:

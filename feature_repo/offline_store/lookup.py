@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, Types
@@ -18,6 +16,8 @@ MOMENT = f"{OWN}moment"
 LONG = ("varchar", "blob", "list", "array", "struct", "map", "union")
 SMALL = 1_000_000
 """Tables up to this many rows are asked whether they have one row a key, which takes milliseconds."""
+PRUNED = 10
+"""A table of so many rows for each of the frame's is pruned before the ASOF join: two scans instead of a sort."""
 
 
 @dataclass
@@ -31,17 +31,18 @@ class Lookup:
     types: Types
     is_static: bool
     """one row a key: no ASOF join is needed"""
+    is_pruned: bool
+    """the frame is small beside the table: only rows that it can hit are sorted for the ASOF join"""
     carried: list[str] = field(default_factory=list)
     """columns that come along through the ASOF join"""
-    is_fetched: bool = False
-    """other columns are fetched afterwards by row id"""
+    fetched: list[str] = field(default_factory=list)
+    """long columns, which are fetched afterwards: by row id, or by key where it is static"""
 
     def column(self, name: str) -> str:
         """The SQL of one of the table's columns in `fetch`."""
-        if self.is_static:
-            return f"t{self.number}.{quoted(name)}"
-        if self.types[name].id in LONG:
-            self.is_fetched = True
+        if self.types[name].id in LONG and name not in self.fetched:
+            self.fetched.append(name)
+        if self.is_static or self.types[name].id in LONG:
             return f"t{self.number}.{quoted(name)}"
         if name not in self.carried:
             self.carried.append(name)
@@ -51,15 +52,15 @@ class Lookup:
         """The SQL of whether a row is still valid at a moment."""
         return f"{stamp} + to_microseconds({(self.ttl or timedelta()) // timedelta(microseconds=1)}) >= {moment}"
 
-    def hits(self) -> tuple[list[str], str]:
-        """The select list and the ASOF join of this table."""
+    def hits(self, frame: str) -> tuple[list[str], str]:
+        """The select list and the ASOF join of this table with `frame`, whose rows have their MOMENT."""
         table, stamp = f"g{self.number}", quoted(self.source.timestamp_field)
         found = [f"c{place}" for place in range(len(self.carried))]
         names = [f"{OWN}{self.number}_{place}" for place in range(len(self.carried))]
         inner = [f"{quoted(key)} as k{place}" for place, key in enumerate(self.keys)]
         inner += [f"{stamp}::timestamp as stamp"]
         inner += [f"{quoted(name)} as {alias}" for name, alias in zip(self.carried, found, strict=True)]
-        if self.is_fetched:
+        if self.fetched:
             inner, found, names = [*inner, "rowid as hit"], [*found, "hit"], [*names, f"{OWN}{self.number}_hit"]
         last_created = ""
         if self.source.created_timestamp_column:
@@ -75,31 +76,73 @@ class Lookup:
                 f"case when {valid} then {table}.{column} end as {name}"
                 for column, name in zip(found, names, strict=True)
             ],
-            f" asof left join (select {', '.join(inner)} from {quoted_table(self.source.table)}{last_created}) "
+            f" asof left join (select {', '.join(inner)} from {self.near(frame)}{last_created}) "
             f"as {table} on {same} and e.{MOMENT} >= {table}.stamp",
         )
 
-    def fetch(self, piece: pa.Table | None) -> str:
-        """The join that brings the table's own columns to `fetch`, where any are wanted."""
-        table = f" left join {quoted_table(self.source.table)} as t{self.number} on "
+    def near(self, frame: str) -> str:
+        """The table, or where it is pruned those of its rows that `frame` can hit, with their row ids.
+
+        These are, of the frame's keys, the last row up to the frame's first moment and all from there to its last one.
+        """
+        table = quoted_table(self.source.table)
+        if not self.is_pruned:
+            return table
+        stamp = f"t.{quoted(self.source.timestamp_field)}::timestamp"
+        first, last = (f"(select {end}({MOMENT}) from {frame})" for end in ("min", "max"))
+        same = " and ".join(f"t.{quoted(key)} = e.{quoted(entity)}" for key, entity in self.keys.items())
+        since = (
+            f"select {columns(self.keys, 't')}, max({stamp}) filter ({stamp} <= {first}) as {OWN}since "
+            f"from {table} as t semi join {frame} as e on {same} where {stamp} <= {last} group by all"
+        )
+        return (
+            f"(select t.*, t.rowid from {table} as t join ({since}) as s using ({columns(self.keys)}) "
+            f"where {stamp} >= coalesce(s.{OWN}since, timestamp '-infinity') and {stamp} <= {last})"
+        )
+
+    @property
+    def _hit(self) -> dict[str, str]:
+        return {"rowid": f"{OWN}{self.number}_hit"}
+
+    @property
+    def kept(self) -> str:
+        """The temporary table of `keep`."""
+        return f"{OWN}kept_{self.number}"
+
+    def keep(self, hits: str) -> str:
+        """The statement that keeps the long columns of all rows hit, so that a large table is read once for all pieces.
+
+        Nothing where there are none, or too many.
+        """
+        if self.is_static or not (self.is_pruned and self.fetched):
+            return ""
+        rows = among(self.source.table, self._hit, hits)
+        return f'create temp table {self.kept} as select {columns(self.fetched)}, rowid as "rowid" from {rows}'
+
+    def fetch(self, piece: str | None) -> str:
+        """The join that brings the table's own columns to the hits `h`, which the relation `piece` holds if named."""
+        table = f"t{self.number}"
         if not self.is_static:
-            rowid, hit = f"t{self.number}.rowid", f"{OWN}{self.number}_hit"
-            return f"{table}{rowid} = h.{hit}{near_by(rowid, piece, hit)}" if self.is_fetched else ""
-        stamp = f"t{self.number}.{quoted(self.source.timestamp_field)}::timestamp"
-        known = [f"t{self.number}.{quoted(key)} = h.{quoted(entity)}" for key, entity in self.keys.items()]
+            if not self.fetched:
+                return ""
+            wanted = self.kept if piece and self.is_pruned else among(self.source.table, self._hit, piece)
+            return f" left join {wanted} as {table} on {table}.rowid = h.{self._hit['rowid']}"
+        stamp = f"{table}.{quoted(self.source.timestamp_field)}::timestamp"
+        known = [f"{table}.{quoted(key)} = h.{quoted(entity)}" for key, entity in self.keys.items()]
         known += [f"{stamp} <= h.{MOMENT}"]
-        return table + " and ".join(known + ([self.alive(stamp, f"h.{MOMENT}")] if self.ttl else []))
+        known += [self.alive(stamp, f"h.{MOMENT}")] if self.ttl else []
+        return f" left join {among(self.source.table, self.keys, piece)} as {table} on {' and '.join(known)}"
 
 
-def near_by(column: str, piece: pa.Table | None, name: str) -> str:
-    """A condition that keeps a join to the rows between the least and the largest value that a piece of hits asks for.
+def among(table: str, keys: dict[str, str], piece: str | None) -> str:
+    """The table's rows, with their row ids, that a relation of hits asks for by `keys`; the table where there is none.
 
-    It changes no result: DuckDB then skips the rest of a table that is sorted like the frame.
+    It changes no result of a join: DuckDB then reads of long columns little more than what is wanted.
     """
-    if piece is None or not pa.types.is_integer(piece.schema.field(name).type):
-        return ""
-    ends = pc.min_max(piece[name]).as_py()
-    return f" and {column} between {ends['min']} and {ends['max']}" if ends["min"] is not None else " and false"
+    if piece is None:
+        return quoted_table(table)
+    same = " and ".join(f"t.{quoted(key)} = h.{quoted(hit)}" for key, hit in keys.items())
+    return f"(select t.*, t.rowid from {quoted_table(table)} as t semi join {piece} as h on {same})"
 
 
 def table_types(connection: duckdb.DuckDBPyConnection, table: str) -> Types:
@@ -111,11 +154,16 @@ def table_types(connection: duckdb.DuckDBPyConnection, table: str) -> Types:
     return dict(zip(empty.columns, empty.types, strict=True))
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """How many rows a table has."""
+    found = connection.sql(f"select count(*) from {quoted_table(table)}").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
 def has_one_row_a_key(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str]) -> bool:
-    """Whether a small table has one row a key; False for a large one."""
-    name = quoted_table(table)
-    count = connection.sql(f"select count(*) from {name}").fetchone()
-    if count is None or count[0] > SMALL:
-        return False
-    repeated = connection.sql(f"select 1 from {name} group by {columns(keys)} having count(*) > 1 limit 1")
+    """Whether a table has one row a key."""
+    repeated = connection.sql(
+        f"select 1 from {quoted_table(table)} group by {columns(keys)} having count(*) > 1 limit 1"
+    )
     return repeated.fetchone() is None

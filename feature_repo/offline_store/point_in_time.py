@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import duckdb
-import pyarrow as pa
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, Types, moment_of
-from feature_repo.offline_store.lookup import MOMENT, Lookup, has_one_row_a_key, near_by, table_types
+from feature_repo.offline_store.lookup import (
+    MOMENT,
+    PRUNED,
+    SMALL,
+    Lookup,
+    among,
+    count_rows,
+    has_one_row_a_key,
+    table_types,
+)  # fmt: skip
 from feature_repo.offline_store.source import WarehouseSource, WindowSource
-from feature_repo.offline_store.sql import columns, quoted, quoted_table
+from feature_repo.offline_store.sql import columns, quoted
 from feature_repo.offline_store.warehouse import BUILD
 
 ROW = f"{OWN}row"
+ASKED = f"{OWN}asked"
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,13 @@ class ViewQuery:
 class PointInTime:
     """The queries that give a frame's rows with the features of some views."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, frame: Types, views: Sequence[ViewQuery]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, frame: Types, views: Sequence[ViewQuery], rows: int | None = None
+    ) -> None:
+        """`rows` is how many the frame has, where that is known."""
         self._connection = connection
         self._frame = frame
+        self._rows = rows
         self._lookups: dict[tuple, Lookup] = {}
         self._histories: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
         self._features = [
@@ -50,7 +63,11 @@ class PointInTime:
     @property
     def is_wide(self) -> bool:
         """Whether `fetch` brings more than one would sort."""
-        return bool(self._histories) or any(lookup.is_fetched for lookup in self._lookups.values())
+        return bool(self._histories) or any(lookup.fetched for lookup in self._lookups.values())
+
+    def kept(self, hits: str) -> list[str]:
+        """The statements to run on all `hits` before `fetch` is asked for pieces of them; none for a large frame."""
+        return [statement for lookup in self._lookups.values() if (statement := lookup.keep(hits))]
 
     def hits(self, relation: str, is_ordered: bool) -> str:
         """The query that finds each row's hits, by the frame's order if asked for."""
@@ -59,20 +76,21 @@ class PointInTime:
         joins = ""
         for lookup in self._lookups.values():
             if not lookup.is_static:
-                more, join = lookup.hits()
+                more, join = lookup.hits(ASKED)
                 selected += more
                 joins += join
-        frame = f"(select *, {moment_of(self._frame)} as {MOMENT}{row} from {relation}) as e"
+        held = "materialized" if any(lookup.is_pruned for lookup in self._lookups.values()) else "not materialized"
+        frame = f"with {ASKED} as {held} (select *, {moment_of(self._frame)} as {MOMENT}{row} from {relation})"
         order = f" order by e.{ROW}" if is_ordered else ""
-        return f"select {', '.join(selected)} from {frame}{joins}{order}"
+        return f"{frame} select {', '.join(selected)} from {ASKED} as e{joins}{order}"
 
-    def fetch(self, hits: str, is_ordered: bool, piece: pa.Table | None = None) -> str:
-        """The query that gives the result from the relation `hits`, or from one piece of it."""
+    def fetch(self, hits: str, is_ordered: bool, is_held: bool = False) -> str:
+        """The query that gives the result from `hits`: a query, or the relation that holds one piece of it."""
+        piece = hits if is_held else None
         joins = "".join(lookup.fetch(piece) for lookup in self._lookups.values())
         for (table, keys), alias in self._histories.items():
             same = [f"{alias}.{quoted(key)} = h.{quoted(entity)}" for key, entity in keys]
-            near = "".join(near_by(f"{alias}.{quoted(key)}", piece, entity) for key, entity in keys)
-            joins += f" left join {quoted_table(table)} as {alias} on {' and '.join(same)}{near}"
+            joins += f" left join {among(table, dict(keys), piece)} as {alias} on {' and '.join(same)}"
         order = f" order by h.{ROW}" if is_ordered else ""
         selected = ", ".join([columns(self._frame, "h"), *self._features])
         return f"select {selected} from {hits} as h{joins}{order}"
@@ -92,8 +110,10 @@ class PointInTime:
         same = (source.table, stamps, tuple(view.keys.items()), view.ttl)
         if same not in self._lookups:
             types = table_types(self._connection, source.table)
-            is_static = has_one_row_a_key(self._connection, source.table, list(view.keys))
-            self._lookups[same] = Lookup(len(self._lookups), source, view.keys, view.ttl, types, is_static)
+            rows = count_rows(self._connection, source.table)
+            is_static = rows <= SMALL and has_one_row_a_key(self._connection, source.table, list(view.keys))
+            is_pruned = self._rows is not None and self._rows * PRUNED <= rows
+            self._lookups[same] = Lookup(len(self._lookups), source, view.keys, view.ttl, types, is_static, is_pruned)
         if isinstance(source, WindowSource):
             wanted = [source.position]
         else:

@@ -16,6 +16,8 @@ from feature_repo.offline_store.point_in_time import PointInTime, ViewQuery
 from feature_repo.offline_store.sql import literal
 from feature_repo.offline_store.warehouse import first_line, second
 
+HITS = f"{OWN}hits"
+
 
 class Store(Protocol):
     """The settings of the store, so far as a query needs them."""
@@ -63,20 +65,27 @@ class PointInTimeQuery:
     def tables(self, rows: int) -> Iterator[pa.Table]:
         """See Query. Lists are fetched for one piece at a time, so that nothing sorts them all."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views)
+            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
             hits = join.hits(self.frame.relation(connection), is_ordered=True)
             if not join.is_wide:
                 yield from streamed(connection, join.fetch(f"({hits})", is_ordered=True), rows)
                 return
             fetching = second(connection)
-            for piece in streamed(connection, hits, rows):
-                fetching.register(f"{OWN}hits", piece)
-                yield from streamed(fetching, join.fetch(f"{OWN}hits", is_ordered=True, piece=piece), rows)
+            pieces = streamed(connection, hits, rows)
+            if kept := join.kept(HITS):
+                whole = pa.concat_tables(pieces)
+                fetching.register(HITS, whole)
+                for statement in kept:
+                    fetching.execute(statement)
+                pieces = (whole.slice(start, rows) for start in range(0, max(whole.num_rows, 1), rows))
+            for piece in pieces:
+                fetching.register(HITS, piece)
+                yield from streamed(fetching, join.fetch(HITS, is_ordered=True, is_held=True), rows)
 
     def copy(self, path: Path) -> None:
         """See Query."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views)
+            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
             hits = join.hits(self.frame.relation(connection), is_ordered=False)
             copy(connection, join.fetch(f"({hits})", is_ordered=False), path)
 

@@ -12,8 +12,8 @@ from models.evaluation import cases
 from models.evaluation.cases import Cases
 from models.evaluation.metrics import Rated
 from models.evaluation.protocols import Protocol, ordered
+from models.rank.maker import events_of
 from models.rank.pairs import Pairs
-from models.rank.samples import events_of
 from models.recall.merge import Candidates, Lists
 from models.recall.merge import merge as merged_of
 from models.recall.merging import Merging

@@ -42,12 +42,18 @@ class Pairs:
         return replace(self, user=self.user[rows], film=self.film[rows], crossed=crossed, recall=self.recall[rows])
 
 
+@dataclass(frozen=True)
 class Films:
-    """The films of a table as crossing reads them, row by row."""
+    """Films as crossing reads them, row by row."""
 
-    def __init__(self, table: pa.Table) -> None:
+    tasted: taste.Films
+    crossed: crossing.Films
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Films":
+        """The films of a table."""
         columns = {name: column(table, name) for name in (*taste.FILM_COLUMNS, *crossing.FILM_COLUMNS)}
-        self.tasted, self.crossed = taste.Films(columns), crossing.Films(columns)
+        return cls(taste.Films(columns), crossing.Films(columns))
 
 
 class Facts:
@@ -56,9 +62,16 @@ class Facts:
     def __init__(self, catalogue: pa.Table, alone: bool = False) -> None:
         """`alone`: candidates, too, are always rows of this catalogue, so that its words can be numbers of its own."""
         self.ids = Ids(integers(catalogue, "movie_id"))
-        self.films = Films(catalogue)
+        self.films = Films.of(catalogue)
         if alone:
-            self.films.tasted = self.films.tasted.numbered()
+            self.films = replace(self.films, tasted=self.films.tasted.numbered())
+
+    def shown(self, films: pa.Table) -> Films:
+        """The films of a table of many moments: facts from here, where they were known by then, numbers from there."""
+        known = films["movie_index"].is_valid().to_numpy()
+        rows = np.where(known, self.ids.rows(integers(films, "movie_id")), -1)
+        columns = {name: numbers(films, name) for name in crossing.FILM_COLUMNS if name != "movie_genres"}
+        return Films(self.films.tasted.take(rows), self.films.crossed.take(rows, columns))
 
     def watched(self, users: pa.Table, row: int, seen: Iterable[list[np.ndarray]]) -> taste.Watched | None:
         """The last films of one user's row, given the columns of films, ratings and seconds; None without any."""
@@ -88,7 +101,7 @@ def make_pairs(
     prepared: Films | None = None,
 ) -> Pairs:  # fmt: skip
     """The pairs of rows `user` and `film` (p,). `prepared` are `films` for crossing, where they are kept."""
-    prepared = prepared or Films(films)
+    prepared = prepared or Films.of(films)
     of_users = {name: column(users, name) for name in crossing.USER_COLUMNS}
     crossed = crossing.cross(crossing.Users(of_users), prepared.crossed, user, film).astype(np.float32)
     named = {name: crossed[:, n] for n, name in enumerate(crossing.CROSS)}

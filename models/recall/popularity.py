@@ -1,6 +1,7 @@
 """Popularity: the films with most ratings, over all time or in the last days before the cut-off."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.columns import integers, microseconds
 from models.config import ModelConfig
 from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
-from models.recall.base import Recaller, recommended
+from models.recall.base import Recaller
 
 MICROSECONDS = 86_400_000_000
 """In a day."""
@@ -37,12 +38,28 @@ class Chart(Recaller):
         self, users: pa.Table, k: int, exclude: list[np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The first films that are not excluded; reads nothing of the users but how many they are."""
-        order = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
+        order, place = self._chart
+        ids = np.full((users.num_rows, k), -1, np.int64)
+        scores = np.full((users.num_rows, k), -np.inf, np.float32)
+        for user in range(users.num_rows):
+            gone = place[self.films.rows(exclude[user])] if exclude else order[:0]
+            left = np.ones(min(k + len(gone), len(order)), bool)
+            left[gone[gone < len(left)]] = False
+            rows = order[np.flatnonzero(left)[:k]]
+            ids[user, : len(rows)], scores[user, : len(rows)] = self.films.values[rows], self.counts[rows]
+        return ids, scores
 
-        def score(some: slice) -> np.ndarray:
-            return np.tile(order, (some.stop - some.start, 1))
+    @cached_property
+    def _chart(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the films that are shown, the first of the chart first, and each film's place in it (m + 1,).
 
-        return recommended(score, users.num_rows, k, exclude, self.films)
+        A film that is never shown is behind the last one, and so is the row -1 of a film unknown here.
+        """
+        order = np.argsort(-self.counts, kind="stable")
+        order = order[self.counts[order] > 0]
+        place = np.full(len(self.films) + 1, len(order))
+        place[order] = np.arange(len(order))
+        return order, place
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The numbers (m,)."""

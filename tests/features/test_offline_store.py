@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from feature_repo.offline_store import point_in_time
 from tests.features.conftest import START, WEIRD
 
 OF_EVENTS = ("value", "items", "word", WEIRD)
@@ -68,21 +69,45 @@ def moments(count: int = 120) -> list[datetime]:
         pytest.param(lambda column: column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"), id="text"),
     ],
 )
-def test_agrees_with_stock(stores: dict[str, Any], convert: Callable[[pd.Series], pd.Series]) -> None:
+@pytest.mark.parametrize("pruned", [0, 10**9], ids=["pruned", "whole"])
+def test_agrees_with_stock(
+    stores: dict[str, Any], convert: Callable[[pd.Series], pd.Series], pruned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ties by created timestamp, ttl, duplicate rows, unknown keys, moments before the first row, lists, nulls, one
-    feature name in two views, keys of two columns, tables with one row a key."""
+    feature name in two views, keys of two columns, tables with one row a key. For a small frame tables are pruned."""
+    monkeypatch.setattr(point_in_time, "PRUNED", pruned)
     frame = frame_of(moments())
     frame = pd.concat([frame, frame.head(20)], ignore_index=True)
     frame["event_timestamp"] = convert(frame["event_timestamp"])
     assert ask(stores["ours"], frame) == ask(stores["stock"], frame)
 
 
-def test_agrees_with_stock_on_renamed_keys(stores: dict[str, Any]) -> None:
+@pytest.mark.parametrize("pruned", [0, 10**9], ids=["pruned", "whole"])
+def test_agrees_with_stock_on_renamed_keys(
+    stores: dict[str, Any], pruned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One table read by two keys of the frame."""
+    monkeypatch.setattr(point_in_time, "PRUNED", pruned)
     frame = frame_of(moments()).assign(friend_id=[number * 7 % 10 for number in range(120)])
     frame["event_timestamp"] = frame["event_timestamp"].dt.tz_localize(UTC)
     found = {name: ask(store, frame, store.get_feature_service("friends")) for name, store in stores.items()}
     assert found["ours"] == found["stock"]
+
+
+@pytest.mark.parametrize("seconds", [(20, 22), (-9, -5), (90, 99)], ids=["within", "before", "after"])
+def test_a_pruned_table_keeps_the_last_row_before_the_frame(
+    stores: dict[str, Any], seconds: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame of a few seconds and users, of ties, and with a row without a moment."""
+    monkeypatch.setattr(point_in_time, "PRUNED", 0)
+    at = [START + timedelta(seconds=second) for second in seconds for _ in range(5)]
+    frame = frame_of(at, [1, 2, 3, 3, 9] * 2)
+    frame["event_timestamp"] = frame["event_timestamp"].dt.tz_localize(UTC)
+    assert ask(stores["ours"], frame) == ask(stores["stock"], frame)
+    nothing = frame.head(1).assign(event_timestamp=pd.Series([pd.NaT], dtype=frame["event_timestamp"].dtype))
+    found = ask(stores["ours"], pd.concat([frame, nothing], ignore_index=True))
+    assert len(found) == len(frame) + 1
+    assert set(ask(stores["ours"], frame)) <= set(found)
 
 
 def test_naive_timestamps_are_utc(stores: dict[str, Any]) -> None:

@@ -103,6 +103,21 @@ def test_each_row_is_a_loop_over_the_films_watched() -> None:
             assert np.isclose(found[name][place], value, atol=1e-5, equal_nan=True), (place, name)
 
 
+def test_without_text_embeddings_all_else_is_known() -> None:
+    """Nobody has run `cinefeast embed`: what needs a text is NaN, the rest as it is with texts."""
+    rng = np.random.default_rng(1)
+    films = made_up(60, rng)
+    bare = [{**film, "movie_text_embedding": None} for film in films]
+    seen, candidates = list(range(0, 40, 2)), [1, 2, 3, 50]
+    texts = ["cross_text_similarity", "cross_text_recent"]
+    with_texts, without = (
+        taste_features(asked(some, seen, candidates, np.random.default_rng(2))) for some in (films, bare)
+    )
+    assert without[texts].isna().all(axis=None)
+    assert without["cross_year_distance"].notna().any()
+    pd.testing.assert_frame_equal(without.drop(columns=texts), with_texts.drop(columns=texts))
+
+
 def test_rows_of_one_user_are_those_of_each_alone() -> None:
     """500 candidates share their user's lists; from history each row has its own copy."""
     rng = np.random.default_rng(1)

@@ -25,6 +25,8 @@ def test_making_samples_is_timed(in_workspace: Built) -> None:
     assert found["rows"] % 10 == 0
     assert found["rows"] > 0
     assert found["rows_per_s"] > 0
+    assert found["rows_per_cpu_s"] > 0
+    assert found["recall_cpu_ms"] > 0
     assert found["peak_gb_one_process"] > 0.1
     assert found["hours_320m"] == pytest.approx(320e6 / found["rows_per_s"] / 3600, abs=0.01)
     assert not (workspace().root / "bench" / "samples").exists()

@@ -14,10 +14,12 @@ from models import onnx
 from models.columns import arrays, integers
 from models.dataset import Dataset
 from models.rank import network
+from models.rank.maker import Maker, Recipe, place, prepare
 from models.rank.negatives import KINDS, Drawer, Event
 from models.rank.onnx import export
 from models.rank.pairs import Facts, make_pairs
-from models.rank.samples import Maker, Recipe, Samples, build, make_samples, place
+from models.rank.samples import Samples, make_samples
+from models.rank.shards import build
 from models.recall.merging import Merging
 from models.registry import RANK, model_class
 from models.two_stage import REASONS, TwoStage
@@ -123,7 +125,7 @@ def test_shards_that_are_there_are_kept_and_missing_ones_made_again(
     """A run that was killed goes on, and ends with the same samples; other settings begin anew."""
     made: list[int] = []
     make = Maker.make
-    monkeypatch.setattr(Maker, "make", lambda self, n: made.append(n) or make(self, n))
+    monkeypatch.setattr(Maker, "make", lambda self, shards: made.extend(shards) or make(self, shards))
     shutil.rmtree(place(recipe.folder, 1))
     (recipe.folder / ".shard-00001-7" / "users.parquet").mkdir(parents=True)  # what a killed process leaves
     again = make_samples(data, recipe.channels, recipe.merging, recipe.config, recipe.folder)
@@ -133,8 +135,8 @@ def test_shards_that_are_there_are_kept_and_missing_ones_made_again(
     assert np.array_equal(again.pairs.recall, samples.pairs.recall)
     other = replace(recipe, config=config_of("unified", uniform=2))
     made.clear()
-    assert len(build(data, other)) == len(made) > 1
-    build(data, recipe)
+    assert len(build(prepare(data, other))) == len(made) > 1
+    build(prepare(data, recipe))
 
 
 def test_every_ranker_learns_the_planted_group(rankers: dict[str, Any]) -> None:
