@@ -1,4 +1,8 @@
 """Online features in, recommendations out: HTTP, reports, the demo and the `cinefeast` command."""
 
-# Before Feast, which on import makes its metrics files that all metrics of a process would share from then on.
+import os
+
+# Feast names a folder on import that all metrics of a process, and of those that it starts, would share from then on.
+# Workers share theirs by serving.metrics.share, so this comes before Feast, and whatever was inherited does not count.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 import prometheus_client as prometheus_client

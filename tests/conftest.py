@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # set by Feast, inherited where tests run in several processes
-import prometheus_client  # noqa: F401 - before Feast, which switches it to files that every app of a process shares
 import pytest
 
+import serving  # noqa: F401 - before Feast: see there
 from tests.commands import build_features
 from tests.fixtures import FixtureData, write_fixture
 from tests.serving.servers import RedisServer

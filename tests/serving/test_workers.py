@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,3 +68,11 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
         wait_for(lambda: answers(client, "/health/ready"), "ready")
         assert answered(url) >= counted + 20, "what the dead one counted is still told"
     assert not psutil.pid_exists(max(before)), "a worker outlived its parent"
+
+
+def test_a_folder_for_metrics_that_was_inherited_does_not_count(tmp_path: Path) -> None:
+    """Feast names one for whatever its process starts; one worker would then tell only of what it has counted."""
+    told = "import serving; from prometheus_client import values; print(values.ValueClass is values.MutexValue)"
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
