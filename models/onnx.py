@@ -1,7 +1,7 @@
 """Networks as ONNX, run by onnxruntime: one core, no Python between their layers."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,30 @@ FILE = "model.onnx"
 OPSET = 18
 
 
-def export(network: nn.Module, example: Mapping[str, Tensor], path: Path, axes: Mapping[str, dict[int, str]]) -> None:
-    """Write a network that takes the tensors of `example` in their order; `axes` names the sizes that vary.
+class _SideBySide(nn.Module):
+    """A network asked by a function of tensors side by side, as the exporter wants them."""
 
-    Its one output is `out`, and may be among the axes.
+    def __init__(self, network: nn.Module, ask: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.network, self.ask = network, ask
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.ask(*inputs)
+
+
+def export(
+    network: nn.Module, ask: Callable[..., Tensor], example: Mapping[str, Tensor], path: Path,
+    axes: Mapping[str, dict[int, str]],
+) -> None:  # fmt: skip
+    """Write what `ask` has the network answer to the tensors of `example`, in their order.
+
+    `axes` names the sizes that vary. The one output is `out`, and may be among them.
     """
     with warnings.catch_warnings():  # the exporter that needs no other library warns that it is the old one
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network.eval(), tuple(example.values()), str(path), input_names=list(example), output_names=["out"],
-            dynamic_axes=dict(axes), opset_version=OPSET, dynamo=False,
+            _SideBySide(network, ask).eval(), tuple(example.values()), str(path), input_names=list(example),
+            output_names=["out"], dynamic_axes=dict(axes), opset_version=OPSET, dynamo=False,
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import onnx
 from models.rank.encoding import GENRES, LEADS
@@ -12,18 +12,6 @@ from models.rank.parts import Inputs
 
 PAIRS = ("numbers", "words", "genres", "people", "candidate", "user")
 """Inputs with a row a pair; the others have one a user."""
-
-
-class _Flat(nn.Module):
-    """The network with its inputs side by side, as the exporter wants them."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        out: Tensor = self.network(Inputs(*inputs))
-        return out
 
 
 def export(network: Any, window: int, path: Path) -> None:
@@ -34,7 +22,9 @@ def export(network: Any, window: int, path: Path) -> None:
         integers(3), torch.tensor([0, 1, 1]), integers(2, window), integers(2, window), integers(2, window),
     )  # fmt: skip
     axes = {name: {0: "pairs" if name in PAIRS else "users"} for name in Inputs._fields}
-    onnx.export(_Flat(network), example._asdict(), path, axes | {"out": {0: "pairs"}})
+    onnx.export(
+        network, lambda *inputs: network(Inputs(*inputs)), example._asdict(), path, axes | {"out": {0: "pairs"}}
+    )
 
 
 def integers(*shape: int) -> Tensor:

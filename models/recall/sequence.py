@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from feast import FeatureStore
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models import onnx
@@ -62,18 +62,6 @@ class SequenceConfig(VectorConfig):
     """Events in a batch, padding included."""
     judged: int = 2000
     """How many validation events judge an epoch."""
-
-
-class _Last(nn.Module):
-    """The vector at one position of one history, its inputs side by side as the exporter wants them."""
-
-    def __init__(self, network: Transformer) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        *history, at, table = inputs
-        return self.network.last(Histories(*history), table, at)
 
 
 class Sequence(VectorRecaller):
@@ -188,7 +176,12 @@ class Sequence(VectorRecaller):
         history = Histories(*(torch.ones(1, histories.ROUND, dtype=torch.long) for _ in Histories._fields))
         example = {**history._asdict(), "at": torch.tensor([0]), "films_table": self.table}
         axes = {name: {1: "events"} for name in Histories._fields}
-        onnx.export(_Last(self.network), example, folder / onnx.FILE, axes)
+
+        def ask(*inputs: Tensor) -> Tensor:
+            *columns, at, table = inputs
+            return self.network.last(Histories(*columns), table, at)
+
+        onnx.export(self.network, ask, example, folder / onnx.FILE, axes)
 
     def load_parts(self, folder: Path) -> None:
         """Take it back."""

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from feast import FeatureStore
-from torch import Tensor, nn
 
 from models import onnx
 from models.columns import integers, microseconds, numbers
@@ -21,17 +20,6 @@ from models.recall.two_tower_features import Facts, Features
 from models.recall.two_tower_training import Examples, Training
 from models.recall.vectors import VectorRecaller
 from models.training import Task, train
-
-
-class _OfUser(nn.Module):
-    """The user tower, its inputs side by side as the exporter wants them."""
-
-    def __init__(self, network: Towers) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.network.users(Users(*inputs))
 
 
 class TwoTower(VectorRecaller):
@@ -150,7 +138,8 @@ class TwoTower(VectorRecaller):
             torch.ones(1).long(), torch.ones(1, window).int(), torch.zeros(1, sizes.user_genres),
             torch.zeros(1, sizes.user_statistics), torch.zeros(1, 3).long(),
         )  # fmt: skip
-        onnx.export(_OfUser(self.network), example._asdict(), folder / onnx.FILE, {})
+        network = self.network
+        onnx.export(network, lambda *i: network.users(Users(*i)), example._asdict(), folder / onnx.FILE, {})
 
     def load_parts(self, folder: Path) -> None:
         """Take it back."""
