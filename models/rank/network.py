@@ -104,13 +104,13 @@ class NetworkRanker(Ranker):
         return found
 
     def by_session(self, batch: Batch) -> np.ndarray:
-        """(p, tasks) by onnxruntime."""
+        """(p, tasks) by onnxruntime, for pairs of one user."""
         assert self.session
         return self.session(batch._asdict())
 
     def outputs(self, batch: Batch) -> np.ndarray:
-        """(p, tasks) by onnxruntime where the network was exported, else by PyTorch; a slice at a time."""
-        way = self.by_session if self.session else self.by_torch
+        """(p, tasks) by onnxruntime for one user where the network was exported, else by PyTorch; a slice at a time."""
+        way = self.by_session if self.session and len(batch.films) == 1 else self.by_torch
         if len(batch.user) <= SLICE:
             return way(batch)
         parts = np.array_split(np.arange(len(batch.user)), -(-len(batch.user) // SLICE))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import torch
@@ -103,15 +104,17 @@ class Sequence(VectorRecaller):
         with torch.inference_mode():
             for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
                 at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
-                asked = self._compared(self._last(histories.gather(flat, last[some], where), at))
-                vectors[some, 0] = asked.float().cpu().numpy()
+                vectors[some, 0] = self._last(histories.gather(flat, last[some], where), at)
+        if self.config.temperature:
+            faiss.normalize_L2(vectors[:, 0])
         return vectors, size > 0
 
-    def _last(self, held: Histories, at: Tensor) -> Tensor:
+    def _last(self, held: Histories, at: Tensor) -> np.ndarray:
         if self.session is None or len(at) > 1:
-            return self.network.last(held, self.table, at)
+            found: np.ndarray = self.network.last(held, self.table, at).float().cpu().numpy()
+            return found
         given = {**held._asdict(), "at": at, "films_table": self.table}
-        return torch.from_numpy(self.session({name: part.numpy() for name, part in given.items()}))
+        return self.session({name: part.numpy() for name, part in given.items()})
 
     def loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
         """Mean loss over what is predicted in windows (b, 2) of the histories."""

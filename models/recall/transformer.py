@@ -5,6 +5,7 @@ al., ICML 2020), relative position and time in the attention (Shaw et al. 2018; 
 film table shared between history and answer.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 
 BUCKETS = 64
 """Gaps in time on a logarithmic scale: two buckets for each doubling, the last from 2^31.5 seconds on."""
+LONGEST = 2**32 - 1
+"""Seconds, one more than which all lie in the last bucket."""
 
 
 class Histories(NamedTuple):
@@ -87,7 +90,7 @@ class Transformer(nn.Module):
         if self.rating is not None:
             x = x + self.rating(histories.ratings)
         if self.gap is not None:
-            x = x + self.gap(bucket(histories.asked - histories.times))
+            x = x + self.gap(bucket(histories.times, histories.asked))
         if self.hour is not None and self.weekday is not None:
             x = x + self.hour(histories.asked // 3600 % 24) + self.weekday((histories.asked // 86400 + 3) % 7)
         out: Tensor = self.dropout(x)
@@ -97,13 +100,15 @@ class Transformer(nn.Module):
         """What is added to each attention logit: (1 or b, heads, t, t), -inf for what comes later."""
         t = histories.films.shape[1]
         assert t <= self.length, f"a history of {t} films is longer than {self.length}"
-        place = torch.arange(t, device=histories.films.device)
-        back = place[:, None] - place[None, :]  # (t, t): how many films before the query
-        bias = self.distance(back.clamp(min=0)).permute(2, 0, 1)[None]  # (1, heads, t, t)
-        if self.elapsed is not None:
-            since = bucket(histories.asked[:, :, None] - histories.times[:, None, :])  # (b, t, t)
-            bias = bias + self.elapsed(since).permute(0, 3, 1, 2)
-        return bias.masked_fill(back < 0, float("-inf"))
+        # worked out for any t and then cut, so that it is a constant of the exported network
+        place = torch.arange(self.length, device=histories.films.device)
+        back = place[:, None] - place[None, :]  # how many films before the query
+        distance = self.distance(back.clamp(min=0)).permute(2, 0, 1).masked_fill(back < 0, float("-inf"))
+        bias = distance[None, :, :t, :t]
+        if self.elapsed is None:
+            return bias
+        since = bucket(histories.times[:, None, :], histories.asked[:, :, None])  # (b, t, t)
+        return bias + of_each_head(self.elapsed, since)
 
 
 class Block(nn.Module):
@@ -131,11 +136,15 @@ class Block(nn.Module):
     def at(self, x: Tensor, bias: Tensor, at: Tensor) -> Tensor:
         """What `forward` has at one position each (b,), without dropout: (b, t, d) -> (b, d)."""
         b, t, d = x.shape
-        row = torch.arange(b, device=x.device)
-        seen, own = self.before_attention(x), x[row, at]
-        q = F.linear(seen[row, at], self.project.weight[:d]).view(b, self.heads, 1, d // self.heads)
-        k, v = F.linear(seen, self.project.weight[d:]).view(b, t, 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        own = own + self.out(attended(q, k, v, bias.expand(b, -1, -1, -1)[row, :, at][:, :, None])[:, 0])
+        heads, width = self.heads, d // self.heads
+        seen, own = self.before_attention(x), x[torch.arange(b, device=x.device), at]
+        # keys and values are linear in what is seen: with one question, they need not be worked out for all of it
+        query, weight = self.before_attention(own), self.project.weight
+        key, value = weight[d : 2 * d].view(heads, width, d), weight[2 * d :].view(heads, width, d)
+        q = F.linear(query, weight[:d]).view(b, heads, 1, width) @ key
+        bias = bias if len(bias) == b else bias.expand(b, -1, -1, -1)
+        weights = attention(q, seen[:, None], bias.gather(2, at.view(b, 1, 1, 1).expand(-1, heads, 1, t)), width)
+        own = own + self.out((weights @ seen[:, None] @ value.transpose(1, 2)).flatten(1))
         out: Tensor = own + self.perceptron(self.before_perceptron(own))
         return out
 
@@ -143,8 +152,12 @@ class Block(nn.Module):
 def attended(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """What queries (b, heads, n, w) take of values (b, heads, t, w), heads side by side: (b, n, heads * w)."""
     # on a CPU and at these sizes, plain products are faster than the fused kernel, and the bias is learned
-    weights = torch.softmax(q * q.shape[3] ** -0.5 @ k.transpose(2, 3) + bias, dim=3)
-    return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+    return (attention(q, k, bias, q.shape[3]).to(v.dtype) @ v).transpose(1, 2).flatten(2)
+
+
+def attention(q: Tensor, k: Tensor, bias: Tensor, width: int) -> Tensor:
+    """Weights (b, heads, n, t) of what is seen, for a head's width."""
+    return torch.softmax(q * width**-0.5 @ k.transpose(2, 3) + bias, dim=3)
 
 
 def table(rows: int, dim: int) -> nn.Embedding:
@@ -154,6 +167,20 @@ def table(rows: int, dim: int) -> nn.Embedding:
     return made
 
 
-def bucket(seconds: Tensor) -> Tensor:
-    """Seconds to 0..63: floor(2 log2(1 + s)), what is negative as 0."""
-    return (2 * torch.log2(1 + seconds.clamp(min=0).double())).long().clamp(max=BUCKETS - 1)
+def bucket(start: Tensor, end: Tensor) -> Tensor:
+    """The seconds from `start` to `end`, both int64, as 0..63: floor(2 log2(1 + s)), what is negative as 0."""
+    # one product after the logarithm; a hair more, so that rounding takes no power of two into the bucket below
+    scale = (2 + 1e-12) / math.log(2)
+    # cut as floats: of integers, the exporter would keep 32 bits of the bound
+    return (scale * torch.log((end + 1 - start).double().clamp(1, LONGEST))).long()
+
+
+def of_each_head(table: nn.Embedding, rows: Tensor) -> Tensor:
+    """The numbers (b, heads, t, t) in these rows (b, t, t) of a table."""
+    if table.training:  # many gradients of one row add up fast in this way alone
+        return table(rows).permute(0, 3, 1, 2)
+    # for an answer, each head by itself: looking up rows of few numbers takes four times as long in onnxruntime
+    b, t, _ = rows.shape
+    heads = table.embedding_dim
+    at = rows.flatten(1)[:, None].expand(-1, heads, -1)
+    return table.weight.T.expand(b, -1, -1).gather(2, at).view(b, heads, t, t)

@@ -88,7 +88,7 @@ def test_buckets_hold_as_many_rows_each_and_0_is_for_what_is_unknown() -> None:
     asked = torch.tensor([[float("nan")], [-1e9], [1e9]])
     x = Inputs(asked, ids[:, :0], ids, ids, ids[:, 0], ids[:, 0], ids, ids, ids)
     buckets, _, plain = fields(x)
-    assert torch.equal(buckets[:, 0], fields.bucket.weight[[0, 1, 4]])
+    assert torch.allclose(buckets[:, 0], fields.bucket.weight[[0, 1, 4]], rtol=0, atol=1e-8)
     assert plain[:, 0].tolist() == [0.0, -5.0, 5.0]  # unknown is the mean
 
 

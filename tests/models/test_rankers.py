@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+from torch import nn
 
 from dbt_project.errors import CineFeastError
 from models import onnx
@@ -16,8 +18,9 @@ from models.dataset import Dataset
 from models.rank import network
 from models.rank.maker import Maker, Recipe, place, prepare
 from models.rank.negatives import KINDS, Drawer, Event
-from models.rank.onnx import export
+from models.rank.onnx import PAIRS, export
 from models.rank.pairs import Facts, make_pairs
+from models.rank.parts import GAPS, doublings
 from models.rank.samples import Samples, make_samples
 from models.rank.shards import build
 from models.recall.merging import Merging
@@ -168,21 +171,39 @@ def test_a_saved_ranker_scores_alike(rankers: dict[str, Any], samples: Samples, 
 def test_the_exported_network_is_the_network(
     name: str, rankers: dict[str, Any], samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most 1e-5 apart, for several users and for one, with and without what is unknown, in slices of any size."""
+    """At most 1e-5 apart for each user, as among others and alone, with and without what is unknown; in slices, too."""
     ranker = rankers[name]
     export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
     session = onnx.Session(tmp_path / onnx.FILE)
     batch = ranker.encoder(samples.pairs)
-    unknown = batch._replace(
-        numbers=np.full_like(batch.numbers, np.nan), films=np.zeros_like(batch.films),
-        **{part: np.zeros_like(getattr(batch, part)) for part in ("words", "genres", "people", "candidate", "ratings")},
-    )  # fmt: skip
-    for given in (batch, batch.take(np.arange(10)), unknown):
-        torch_says = ranker.by_torch(given)
-        assert np.isfinite(torch_says).all()
-        assert np.abs(session(given._asdict()) - torch_says).max() <= 1e-5
-    monkeypatch.setattr(network, "SLICE", 64)
-    assert np.abs(ranker.outputs(batch) - session(batch._asdict())).max() <= 1e-5
+    among_others = ranker.by_torch(batch)
+    gone = ("words", "genres", "people", "candidate", "films", "ratings")
+    for user in range(0, len(batch.films), 5):
+        rows = np.flatnonzero(batch.user == user)
+        alone = batch.take(rows)
+        unknown = alone._replace(
+            numbers=np.full_like(alone.numbers, np.nan), **{part: np.zeros_like(getattr(alone, part)) for part in gone}
+        )  # fmt: skip
+        none = alone._replace(**{part: getattr(alone, part)[:0] for part in (*PAIRS, "user")})
+        assert np.abs(session(alone._asdict()) - among_others[rows]).max() <= 1e-5
+        for given in (alone, unknown, alone.take(np.array([0])), none):
+            torch_says = ranker.by_torch(given)
+            assert np.isfinite(torch_says).all()
+            assert np.abs(session(given._asdict()) - torch_says).max(initial=0) <= 1e-5
+    monkeypatch.setattr(network, "SLICE", 4)
+    monkeypatch.setattr(ranker, "session", session)
+    assert np.abs(ranker.outputs(batch) - among_others).max() <= 1e-5
+    assert np.abs(ranker.outputs(alone) - among_others[rows]).max() <= 1e-5
+
+
+def test_exported_steps_of_time_are_exact(tmp_path: Path) -> None:
+    """On both sides of every power of two, where rounding would put a gap into the step beside."""
+    seconds = np.concatenate([2 ** np.arange(34) - 1, 2 ** np.arange(1, 34) - 2])
+    axes = {"seconds": {0: "n"}, "out": {0: "n"}}
+    onnx.export(nn.Identity(), doublings, {"seconds": torch.zeros(3, dtype=torch.long)}, tmp_path / "steps.onnx", axes)
+    expected = [min(int(value + 1).bit_length() - 1, GAPS - 1) for value in seconds]
+    assert doublings(torch.from_numpy(seconds)).tolist() == expected
+    assert onnx.Session(tmp_path / "steps.onnx")({"seconds": seconds}).tolist() == expected
 
 
 def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:

@@ -1,10 +1,14 @@
 """The sequence network: PyTorch's own layer as the reference, and what must not reach a position."""
 
+import math
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import onnx
 from models.recall.softmax import full_softmax, sampled_softmax
 from models.recall.transformer import BUCKETS, Block, Histories, Transformer, bucket
 
@@ -95,7 +99,18 @@ def test_a_block_is_pytorchs_own_layer_plus_a_bias() -> None:
 
 def test_gaps_double_every_second_bucket() -> None:
     seconds = torch.tensor([-5, 0, 1, 3, 7, 3600, 86400, 2**40])
-    assert bucket(seconds).tolist() == [0, 0, 2, 4, 6, 23, 32, BUCKETS - 1]
+    assert bucket(1000 + seconds * 0, 1000 + seconds).tolist() == [0, 0, 2, 4, 6, 23, 32, BUCKETS - 1]
+
+
+def test_a_gap_is_in_its_bucket_in_the_exported_network_too(tmp_path: Path) -> None:
+    """At every edge, where rounding tells: gaps of one second, three, seven are the most frequent there are."""
+    edges = torch.tensor([math.isqrt(2**k - 1) for k in range(4, BUCKETS)])  # seconds from which on a bucket is reached
+    given = {"start": torch.zeros(2, 60).long() + 1000, "end": 1000 + torch.stack([edges - 1, edges])}
+    expected = [list(range(3, BUCKETS - 1)), list(range(4, BUCKETS))]
+    assert bucket(**given).tolist() == expected
+    onnx.export(nn.Identity(), bucket, given, tmp_path / onnx.FILE, {})
+    session = onnx.Session(tmp_path / onnx.FILE)
+    assert session({name: part.numpy() for name, part in given.items()}).tolist() == expected
 
 
 @pytest.mark.parametrize("some_seen", [False, True])
