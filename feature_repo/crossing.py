@@ -67,7 +67,7 @@ def cross(users: Users, films: Films, user: np.ndarray, film: np.ndarray) -> np.
 
     It is what `cross_features` works out for each row; callers who hold films in memory need not unpack them again.
     """
-    genres = films.genres[film]
+    genres = films.genres.take(film, axis=0)
     return np.stack(
         [
             _mean_at(users.affinity, user, genres),
@@ -103,5 +103,6 @@ def _mean_at(vectors: np.ndarray, row: np.ndarray, position: np.ndarray) -> np.n
     """Mean of vectors[row] (p, w) at each row's positions (p, g); NaN where there is no vector or no position."""
     held = (position >= 0) & (position < vectors.shape[1])  # a genre that came after the vector was made counts not
     values = np.where(held, vectors[row[:, None], np.where(held, position, 0)], 0.0)
-    count = held.sum(axis=1)
-    return np.divide(values.sum(axis=1), count, out=np.full(len(row), np.nan), where=count > 0)
+    each = np.ones(position.shape[1])
+    count = held @ each
+    return np.divide(values @ each, count, out=np.full(len(row), np.nan), where=count > 0)

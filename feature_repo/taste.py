@@ -79,8 +79,8 @@ class Films:
             "watched_genres": taken(self.genres, 0),
             "watched_languages": taken(self.languages, none_of(self.languages)),
             "watched_countries": taken(self.countries, none_of(self.countries)),
-            "watched_years": np.nan_to_num(taken(self.years, 0.0)).astype(np.int64),
-            "watched_runtimes": np.nan_to_num(taken(self.runtimes, 0.0)).astype(np.int64),
+            "watched_years": whole(taken(self.years, 0.0)),
+            "watched_runtimes": whole(taken(self.runtimes, 0.0)),
             "watched_texts": taken(self.texts, 0.0),
         }
 
@@ -132,13 +132,12 @@ def taste(watched: Watched, films: Films, rows: np.ndarray, asked: np.ndarray, m
     It is what `taste_features` works out for each user; callers who hold films in memory need not unpack them again.
     """
     above = watched.ratings - mean
-    director_count, director_liking = met(films.directors[rows], watched.directors, above)
-    cast_count, cast_liking = met(films.cast[rows], watched.cast, above)
-    own = films.keywords[rows]
-    keyword_count, _ = met(own, watched.keywords, above)
-    keywords = (own != 0).sum(axis=1)
+    # `take`, as indexing with rows takes twice the time
+    director_count, _, director_liking = met(films.directors.take(rows, axis=0), watched.directors, above)
+    cast_count, _, cast_liking = met(films.cast.take(rows, axis=0), watched.cast, above)
+    keyword_count, keywords, _ = met(films.keywords.take(rows, axis=0), watched.keywords, above)
     liked = above >= 0
-    similar, recent = alike(films.texts[rows], watched.texts)
+    similar, recent = alike(films.texts.take(rows, axis=0), watched.texts)
     return np.stack(
         [
             director_count,
@@ -159,17 +158,18 @@ def taste(watched: Watched, films: Films, rows: np.ndarray, asked: np.ndarray, m
     )
 
 
-def met(candidates: np.ndarray, watched: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of each candidate's ids (c, a) some film watched has (n, b), and how those films were rated (n,)."""
+def met(candidates: np.ndarray, watched: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many of each candidate's ids (c, a) some film watched has (n, b), of how many, and how those were rated."""
     candidates, watched, most = beside(candidates, watched, 0)
     times = np.bincount(watched.ravel(), minlength=most).astype(float)
-    times[0] = 0.0
     liking = np.bincount(watched.ravel(), weights=np.repeat(above, watched.shape[1]), minlength=most)
+    times[0] = liking[0] = 0.0
+    each = np.ones(candidates.shape[1])  # a product with ones takes a quarter of numpy's sum over short rows
     met_times = times[candidates]
-    hit = met_times > 0
-    total, weight = np.where(hit, liking[candidates], 0.0).sum(axis=1), met_times.sum(axis=1)
-    count = np.where((candidates != 0).any(axis=1), hit.sum(axis=1), np.nan)
-    return count, np.divide(total, weight, out=np.full(len(count), np.nan), where=weight > 0)
+    total, weight = liking[candidates] @ each, met_times @ each
+    ids = (candidates > 0) @ each
+    count = np.where(ids > 0, (met_times > 0) @ each, np.nan)
+    return count, ids, np.divide(total, weight, out=np.full(len(count), np.nan), where=weight > 0)
 
 
 def beside(candidates: np.ndarray, watched: np.ndarray, none: Any) -> tuple[np.ndarray, np.ndarray, int]:
@@ -197,8 +197,9 @@ def alike(candidates: np.ndarray, watched: np.ndarray) -> tuple[np.ndarray, np.n
     if candidates.shape[1] != watched.shape[1]:  # no film of the one or of the other has a text
         return np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
     cosines = candidates @ watched.T
+    recent = candidates @ watched[-RECENT:].mean(axis=0)
     told = candidates.any(axis=1)
-    return np.where(told, cosines.max(axis=1), np.nan), np.where(told, cosines[:, -RECENT:].mean(axis=1), np.nan)
+    return np.where(told, cosines.max(axis=1), np.nan), np.where(told, recent, np.nan)
 
 
 def share_of(candidates: np.ndarray, watched: np.ndarray) -> np.ndarray:
@@ -271,6 +272,11 @@ def words(values: Any) -> np.ndarray:
 def none_of(words: np.ndarray) -> Any:
     """What stands for no word: "", or 0 where words are numbers."""
     return "" if words.dtype == object else 0
+
+
+def whole(values: np.ndarray) -> np.ndarray:
+    """Numbers as int64, 0 for NaN."""
+    return np.where(np.isnan(values), 0, values).astype(np.int64)
 
 
 def floats(values: Any) -> np.ndarray:

@@ -36,14 +36,13 @@ class Statistics:
 
     def __call__(self, table: pa.Table) -> np.ndarray:
         """The table's rows as (n, width) float32, free of NaN; clipped to 5 deviations."""
-        return np.nan_to_num(((self._raw(table) - self.mean) / self.deviation).clip(-5, 5)).astype(np.float32)
+        found = ((self._raw(table) - self.mean) / self.deviation).clip(-5, 5)
+        return np.where(np.isnan(found), 0.0, found).astype(np.float32)
 
     def _raw(self, table: pa.Table) -> np.ndarray:
-        out = np.empty((table.num_rows, self.width), np.float32)
-        for i, name in enumerate(self.counts):
-            out[:, i] = np.log1p(np.maximum(np.nan_to_num(numbers(table, name)), 0.0))
-        for i, name in enumerate(self.numbers, len(self.counts)):
-            out[:, i] = numbers(table, name)
+        out = logs_and_numbers(table, self.counts, self.numbers)
+        counted = out[:, : len(self.counts)]
+        counted[np.isnan(counted)] = 0.0
         return out
 
     def tensors(self, prefix: str) -> dict[str, np.ndarray]:
@@ -81,3 +80,12 @@ class Categories:
             values: Any = np.array([str(value) for value in table[name].to_pylist()], dtype=object)
             blocks.append((values[:, None] == np.array(self.vocabulary[name], object)[None, :]).astype(np.float32))
         return np.concatenate(blocks, axis=1)
+
+
+def logs_and_numbers(table: pa.Table, counts: list[str], others: list[str]) -> np.ndarray:
+    """Columns side by side (n, c) float32, counts as log(1 + x); NaN where they are null."""
+    out = np.empty((table.num_rows, len(counts) + len(others)), np.float32)
+    for place, name in enumerate([*counts, *others]):
+        out[:, place] = numbers(table, name)
+    out[:, : len(counts)] = np.log1p(np.maximum(out[:, : len(counts)], 0))
+    return out

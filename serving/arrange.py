@@ -129,10 +129,12 @@ def choose(
 ) -> list[Choice]:
     """Place by place: a pin, or the candidate that is worth most beside those above, as far as caps allow."""
     worth = np.sum(list(parts.values()), axis=0)
-    is_open = ~np.isin(rows, list(pins.values()))
+    is_open = np.ones(len(rows), bool)
+    for row in pins.values():
+        is_open &= rows != row
     likeness = np.zeros(len(rows))
-    explores_from = wanted.n - round(settings.exploration * wanted.n)
-    drawn = np.random.default_rng(wanted.seed)
+    explores = round(settings.exploration * wanted.n)
+    drawn = np.random.default_rng(wanted.seed) if explores else None
     counts: dict[tuple[str, int], int] = {}
     chosen: list[Choice] = []
     caps = settings.caps.model_dump(exclude_none=True)
@@ -140,11 +142,10 @@ def choose(
         if place in pins:
             chosen.append((pins[place], ["pinned"], {}))
         elif is_open.any():
-            at = int(
-                np.argmax(np.where(is_open, (1 - settings.diversity) * worth - settings.diversity * likeness, -np.inf))
-            )
+            beside = (1 - settings.diversity) * worth - settings.diversity * likeness if settings.diversity else worth
+            at = int(np.argmax(np.where(is_open, beside, -np.inf)))
             rules = [name for name in ("boost", "clicked") if abs(parts[name][at]) > 1e-6]
-            if place > explores_from:
+            if drawn and place > wanted.n - explores:
                 # beyond what the list would have shown
                 below = np.flatnonzero(is_open & (worth < np.sort(worth)[-min(wanted.n, len(worth))]))
                 if len(below):

@@ -5,7 +5,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from dbt_project.errors import CineFeastError
@@ -73,8 +74,8 @@ class Stages:
                 except Exception as error:
                     begun[name].set_exception(error)
 
-        self._pool.submit(go_on)
-        wait(begun.values(), ALONE)
+        with suppress(TimeoutError):
+            self._pool.submit(go_on).result(ALONE)
         for _ in range(len(waiting)):
             self._pool.submit(go_on)
         return begun

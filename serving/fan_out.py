@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.columns import arrays
 from models.recall.merge import Candidates, merge
 from models.two_stage import BROUGHT, TwoStage, of_few
 from serving.budget import StageError, Stages
+from serving.people import Person
 
 Lists = tuple[np.ndarray, np.ndarray]
+NOTHING: Lists = np.full((1, BROUGHT), -1, np.int64), np.full((1, BROUGHT), -np.inf, np.float32)
+"""The list of a channel that names no film."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +30,26 @@ class Recalled:
 def fan_out(
     stages: Stages,
     models: TwoStage,
-    user: pa.Table,
+    person: Person,
     exclude: np.ndarray,
     size: int,
     silent: frozenset[str] = frozenset(),
 ) -> Recalled:
-    """What the channels but the `silent` ones bring for a user (one row) in recall's time, merged to `size` films.
+    """What the channels but the `silent` ones bring for somebody in recall's time, merged to `size` films.
 
     A channel that is late or raises is as one that names no film: the ranker's columns of it are those.
     """
     until = time.monotonic() + stages.budgets["recall"]
     asked = {name: channel for name, channel in models.channels.items() if name not in silent}
-    begun = stages.start({f"recall:{name}": asking(asked[name], user, exclude, BROUGHT) for name in asked})
-    brought: dict[str, Lists] = {name: nothing() for name in models.channels}
+    begun = stages.start({f"recall:{name}": asking(asked[name], person.row, exclude, BROUGHT) for name in asked})
+    brought: dict[str, Lists] = dict.fromkeys(models.channels, NOTHING)
     missing = []
     for name in asked:
         try:
             brought[name] = stages.result(f"recall:{name}", begun[f"recall:{name}"], until)
         except StageError as error:
             missing.append(str(error))
-    few = of_few(arrays(user, "user_seen_movie_ids"))
+    few = of_few([person.films("user_seen_movie_ids")])
     return Recalled(merge(brought, models.merging, size, few=few), missing)
 
 
@@ -59,8 +61,3 @@ def asking(channel: Any, user: pa.Table, exclude: np.ndarray, k: int) -> Callabl
         return found
 
     return ask
-
-
-def nothing() -> Lists:
-    """The list of a channel that names no film."""
-    return np.full((1, BROUGHT), -1, np.int64), np.full((1, BROUGHT), -np.inf, np.float32)

@@ -148,11 +148,12 @@ class OnlineFeatures:
             response = self.store.get_online_features(list(fields), {key: list(ids)})
         except ONLINE_ERRORS as error:
             raise unavailable(error) from error
-        values = response.to_dict()
-        # The types come from the registry: of a column with nulls only, Feast's own to_arrow knows none.
-        columns = [pa.array(values[field.name], field.type) for field in fields.values()]
-        names = [key, *(field.name for field in fields.values())]
-        return pa.table([pa.array(ids, pa.int64()), *columns], names=names)
+        values = response.to_dict() | {key: list(ids)}
+        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        # The types come from the registry: of a column with nulls only, Feast's own to_arrow knows none. And they are
+        # taken in one call, as one a column takes twice the time for one user.
+        kind = pa.struct([pa.field(key, pa.int64()), *fields.values()])
+        return pa.Table.from_struct_array(pa.array(rows, kind))
 
 
 def content_hash(table: pa.Table) -> str:

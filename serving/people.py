@@ -31,10 +31,14 @@ class Person:
     """One row of user features."""
     degraded: list[str] = field(default_factory=list)
     """What is not as it should be."""
+    _films: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def films(self, name: str) -> np.ndarray:
         """A list of whole numbers among the features, such as movie ids, empty for null."""
-        return ragged(self.row, name)[0].astype(np.int64)
+        found = self._films.get(name)
+        if found is None:
+            found = self._films[name] = ragged(self.row, name)[0].astype(np.int64)
+        return found
 
     @property
     def is_known(self) -> bool:

@@ -27,8 +27,8 @@ from serving.films import Films
 from serving.near import near, space_of
 from serving.people import People, Person
 from serving.problems import NotFoundError
+from serving.question import Question
 from serving.rule_file import RuleFile
-from serving.rules import Settings
 from serving.schemas import Answer, Item, Reasons, Strategy, Versions
 
 POPULAR, TRENDING = "popularity", "popularity_recent"
@@ -74,7 +74,7 @@ class Recommender:
 
     def answer(self, user_id: int, asked: CandidatesQuery) -> Answer:
         """Films for a user; the most popular ones where nothing is known of them."""
-        return self._for(self.people.user(user_id), asked)
+        return self._for(self._question(self.people.user(user_id), asked), asked.candidates)
 
     def visitor(self, ratings: list[Stars], asked: CandidatesQuery) -> Answer:
         """Films for somebody without an account."""
@@ -86,22 +86,23 @@ class Recommender:
         for before, rated in enumerate(reversed(ratings)):
             history.add(rated.movie_id, rated.rating, now - before)
         genres = {movie: films.get(movie).get("movie_genres") or [] for movie in history.movie_ids}
-        return self._for(self.people.visitor(history, genres), asked)
+        return self._for(self._question(self.people.visitor(history, genres), asked), asked.candidates)
 
     def similar(self, movie_id: int, user_id: int | None, asked: ListQuery) -> Answer:
         """Films that those who rated this one rated too, and films near to it; none that the user has seen."""
         if movie_id not in self.films:
             raise NotFoundError(f"no film {movie_id}")
-        person, lineup = self._person(user_id), near(self.models, self.films, movie_id)
-        return self._list(lineup, person, asked, "similar", None, [movie_id])
+        question = self._question(self._person(user_id), asked, (movie_id,))
+        return self._list(near(self.models, question.films, movie_id), question, "similar")
 
     def chart(self, channel: str, user_id: int | None, asked: ListQuery) -> Answer:
         """A list that is the same for everyone, less what the user has seen."""
-        return self._chart(channel, self._person(user_id), asked, None)
+        return self._chart(channel, self._question(self._person(user_id), asked))
 
     def rerank(self, user_id: int, movie_ids: list[int], asked: ListQuery) -> Answer:
         """The given films in the user's order; those that they may not see, and unknown ones, are left out."""
-        person = self._person(user_id)
+        question = self._question(self._person(user_id), asked)
+        person = question.person
         ids = np.array(list(dict.fromkeys(movie_ids)), np.int64)[None]
         none = np.zeros(ids.shape)
         channels = self.models.channels
@@ -115,7 +116,7 @@ class Recommender:
         if why:
             person.degraded.append(f"{why}; in the order given")
         order = np.argsort(-scores, kind="stable")
-        return self._list(Lineup(ids[0][order], scores[order], {}), person, asked, "rerank", None)
+        return self._list(Lineup(ids[0][order], scores[order], {}), question, "rerank")
 
     def known_users(self, user_ids: "range | list[int]" = range(1, 1001)) -> pa.Table:
         """Those of the users who have features online, with their features."""
@@ -125,26 +126,29 @@ class Recommender:
     def _person(self, user_id: int | None) -> Person:
         return self.people.nobody() if user_id is None else self.people.user(user_id)
 
-    def _for(self, person: Person, asked: CandidatesQuery) -> Answer:
+    def _question(self, person: Person, asked: ListQuery, besides: tuple[int, ...] = ()) -> Question:
+        return Question.of(person, asked, self.films, self.rules.now(), besides)
+
+    def _for(self, question: Question, candidates: int | None) -> Answer:
         """Recall and rank; popularity for somebody of whom nothing is known, or where recall brings nothing."""
+        person, settings = question.person, question.settings
         if not person.is_known:
-            return self._chart(POPULAR, person, asked, f"user {person.user_id} has no features online")
-        settings = self._settings(person, asked)[1]
-        at = person.at(asked.moment)
-        exclude = np.concatenate([person.left_out, self._unwanted(asked)])
-        size = asked.candidates or settings.candidates
-        recalled = fan_out(self.stages, self.models, at.row, exclude, size, settings.silent)
+            return self._chart(POPULAR, question, f"user {person.user_id} has no features online")
+        at = person.at(question.asked.moment)
+        recalled = fan_out(
+            self.stages, self.models, at, question.left_out, candidates or settings.candidates, settings.silent
+        )
         person.degraded.extend(recalled.missing)
         found = recalled.candidates
         if not (found.ids >= 0).any():
-            return self._chart(POPULAR, person, asked, "recall brought no film")
+            return self._chart(POPULAR, question, "recall brought no film")
         scores, why = self._scores(at, found) if settings.ranked else (found.scores[0], None)
         if why:
             person.degraded.append(f"{why}; in recall's order")
         strategy: Strategy = "two_stage" if settings.ranked and not why else "recall"
         order = np.argsort(-scores, kind="stable")
         ranks = {name: rank[0][order] for name, rank in found.ranks.items()}
-        return self._list(Lineup(found.ids[0][order], scores[order], ranks), person, asked, strategy, None)
+        return self._list(Lineup(found.ids[0][order], scores[order], ranks), question, strategy)
 
     def _scores(self, person: Person, found: Candidates) -> tuple[np.ndarray, str | None]:
         """The ranker's scores (c,), or those that the candidates came with and why."""
@@ -156,9 +160,9 @@ class Recommender:
         except StageError as error:
             return found.scores[0], str(error)
 
-    def _chart(self, channel: str, person: Person, asked: ListQuery, reason: str | None) -> Answer:
-        exclude = np.concatenate([person.left_out, self._unwanted(asked)])
-        size = asked.n + len(person.left_out) + 100  # enough for rules to choose from
+    def _chart(self, channel: str, question: Question, reason: str | None = None) -> Answer:
+        person, exclude = question.person, question.left_out
+        size = question.asked.n + len(person.left_out) + 100  # enough for rules to choose from
         try:
             if channel not in self.models.channels:
                 raise StageError(f"recall:{channel}: no such channel is served")
@@ -172,44 +176,20 @@ class Recommender:
         else:
             lineup = Lineup(ids[0], scores[0], {channel: np.arange(1, ids.shape[1] + 1)})
         strategy: Strategy = "popularity" if channel == POPULAR else "trending"
-        return self._list(lineup, person, asked, strategy, reason)
+        return self._list(lineup, question, strategy, reason)
 
-    def _unwanted(self, asked: ListQuery) -> np.ndarray:
-        """Films that the request leaves out, so that channels bring others in their place."""
-        films = self.films
-        which = asked.which
-        unfit = films.ids.values[~films.fitting(which)] if which else np.empty(0, np.int64)
-        return np.concatenate([np.array(asked.exclude, np.int64), films.retired, unfit])
-
-    def _settings(self, person: Person, asked: ListQuery) -> tuple[str, Settings]:
-        """The variant that the request names, or the user's own, and its settings."""
-        book = self.rules.now()
-        name = asked.variant or book.rules.assigned(person.user_id or 0)
-        if name not in book.settings:
-            raise NotFoundError(f"no variant {name}; there are {', '.join(book.settings)}")
-        return name, asked.settings(book.settings[name])
-
-    def _list(
-        self,
-        lineup: Lineup,
-        person: Person,
-        asked: ListQuery,
-        strategy: Strategy,
-        reason: str | None,
-        besides: list[int] | None = None,
-    ) -> Answer:
+    def _list(self, lineup: Lineup, question: Question, strategy: Strategy, reason: str | None = None) -> Answer:
         """Put candidates in order by the rules and tell them. The one way to an answer."""
-        variant, settings = self._settings(person, asked)
-        films = self.films
+        person, asked, films = question.person, question.asked, question.films
         with self.metrics.stage("rules"):
             wanted = Wanted(
                 asked.n,
-                np.concatenate([person.left_out, self._unwanted(asked), np.array(besides or [], np.int64)]),
+                question.left_out,
                 person.films("user_clicked_movie_ids"),
                 asked.device,
                 seed=(person.user_id or 0) + datetime.now(UTC).toordinal(),
             )
-            arranged = arrange(lineup, settings, films, wanted)
+            arranged = arrange(lineup, question.settings, films, wanted)
         with self.metrics.stage("explain"):
             whys: list[Reasons | None] = [None] * len(arranged.films)
             if asked.explain:
@@ -217,14 +197,14 @@ class Recommender:
             placed = zip(arranged.films, whys, strict=True)
             items = [item(rank, one, films, why) for rank, (one, why) in enumerate(placed, 1)]
         self.metrics.answered(strategy, person.degraded, arranged.notes)
-        if person.user_id is not None and person.last_event is not None:
-            self.metrics.feature_age.observe(max(0.0, time.time() - person.last_event))
+        if person.user_id is not None and (last := person.last_event) is not None:
+            self.metrics.feature_age.observe(max(0.0, time.time() - last))
         if self.note and strategy == "two_stage" and person.user_id is not None:
             self.note(person, lineup.ids, [item.movie_id for item in items])
         notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
         return Answer(
-            user_id=person.user_id, strategy=strategy, reason=reason, variant=variant, degraded=person.degraded,
-            notes=notes, catalogue_version=self.catalogue.version,
+            user_id=person.user_id, strategy=strategy, reason=reason, variant=question.variant,
+            degraded=person.degraded, notes=notes, catalogue_version=self.catalogue.version,
             versions=Versions(models=self.version, features=person.version) if asked.explain else None,
             items=items,
         )  # fmt: skip

@@ -6,6 +6,7 @@ same functions, called on whole columns.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -116,10 +117,10 @@ def _taste(
     asked, mean = asked_at(users).astype(np.float64), numbers(users, "user_mean_rating")
     found = np.full((len(user), len(taste.TASTE)), np.nan, np.float32)
     order = np.argsort(user, kind="stable")
-    starts = np.flatnonzero(np.diff(user[order], prepend=-1))
-    for rows in np.split(order, starts[1:]) if len(user) else []:
-        one = int(user[rows[0]])
-        watched = facts.watched(users, one, seen)
+    starts = np.searchsorted(user[order], np.arange(users.num_rows + 1))
+    for one, (start, end) in enumerate(pairwise(starts.tolist())):
+        rows = order[start:end]
+        watched = facts.watched(users, one, seen) if len(rows) else None
         if watched is not None and watched.n:
             found[rows] = taste.taste(watched, films, film[rows], np.full(len(rows), asked[one]), mean[one])
     last = np.array([times[-1] if len(times) else np.nan for times in seen[2]], np.float64)
@@ -133,7 +134,9 @@ def recall_columns(candidates: Candidates, channels: list[str]) -> np.ndarray:
     A rank r enters as 10 / (10 + r), 0 where the channel did not name the film.
     """
     n, c = candidates.ids.shape
-    columns = [np.broadcast_to(rank_weight(np.arange(1.0, c + 1)), (n, c))]
-    for name in channels:
-        columns += [rank_weight(candidates.ranks[name]), candidates.values[name]]
-    return np.stack([values.astype(np.float32) for values in columns], axis=2)
+    out = np.empty((n, c, 1 + 2 * len(channels)), np.float32)
+    out[:, :, 0] = rank_weight(np.arange(1, c + 1))
+    for place, name in enumerate(channels):
+        out[:, :, 1 + 2 * place] = rank_weight(candidates.ranks[name])
+        out[:, :, 2 + 2 * place] = candidates.values[name]
+    return out

@@ -63,18 +63,22 @@ def recommended(
 
 def best(scores: np.ndarray, k: int, films: Ids) -> tuple[np.ndarray, np.ndarray]:
     """The `k` best films of dense scores (n, m): ids and scores (n, k), padded; -inf and NaN never appear."""
-    n, m = scores.shape
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    rows = np.full((n, k), -1, np.int64)
-    values = np.full((n, k), -np.inf, np.float32)
-    for i in range(n):
-        line = scores[i]
-        # every film that ties with the k-th stays in until the stable sort has settled the order
-        least = np.partition(line, m - k)[m - k] if k < m else -np.inf
-        held = np.flatnonzero((line >= least) & (line > -np.inf))
+    rows, values = top(scores, k)
+    return films.at(rows), values
+
+
+def top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of the `k` highest scores of each row (n, m), equal ones by column, and the scores: as `best`."""
+    rows = np.full((len(scores), k), -1, np.int64)
+    values = np.full((len(scores), k), -np.inf, np.float32)
+    for i, line in enumerate(scores):
+        held = np.flatnonzero(line > -np.inf)  # which NaN is not, either
+        if len(held) > k:
+            # every film that ties with the k-th stays in until the stable sort has settled the order
+            held = held[line[held] >= np.partition(line[held], -k)[-k]]
         held = held[np.argsort(-line[held], kind="stable")][:k]
         rows[i, : len(held)], values[i, : len(held)] = held, line[held]
-    return films.at(rows), values
+    return rows, values
 
 
 def leave_out(scores: np.ndarray, exclude: list[np.ndarray] | None, films: Ids) -> np.ndarray:

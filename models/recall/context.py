@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from models.columns import microseconds, ragged
+from models.columns import has, microseconds, ragged
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 STEPS = (1, 10, MINUTE, 5 * MINUTE, 30 * MINUTE, 3 * HOUR, DAY, 7 * DAY, 30 * DAY, 365 * DAY)
@@ -45,7 +45,7 @@ def gap_of(seconds: np.ndarray) -> np.ndarray:
 def asked_at(table: pa.Table) -> np.ndarray:
     """Seconds since 1970, UTC, int64 (n,), at which each row is asked: the present where the row does not say."""
     now = int(time.time())
-    if "event_timestamp" not in table.column_names:
+    if not has(table, "event_timestamp"):
         return np.full(table.num_rows, now)
     column = table.column("event_timestamp")
     known = column.is_valid().to_numpy()
@@ -56,7 +56,7 @@ def asked_at(table: pa.Table) -> np.ndarray:
 
 def last_at(table: pa.Table) -> np.ndarray:
     """Seconds since 1970, UTC, int64 (n,), of each user's last rating; -1 where there is none."""
-    if "user_recent_timestamps" not in table.column_names:
+    if not has(table, "user_recent_timestamps"):
         return np.full(table.num_rows, -1)
     values, offsets = ragged(table, "user_recent_timestamps")
     last = np.full(table.num_rows, -1)

@@ -30,8 +30,8 @@ def watched(users: pa.Table, config: HistoryConfig, films: Ids) -> sparse.csr_ma
     user, row, back = user[known][::-1], row[known][::-1], back[known][::-1]
     _, once = np.unique(user * len(films) + row, return_index=True)  # the first from the end
     weight = np.exp(-back[once] / config.recency) if config.recency else np.ones(len(once))
-    shape = (users.num_rows, len(films))
-    return sparse.csr_matrix((weight.astype(np.float32), (user[once], row[once])), shape)
+    starts = np.searchsorted(user[once], np.arange(users.num_rows + 1))
+    return sparse.csr_matrix((weight.astype(np.float32), row[once], starts), (users.num_rows, len(films)))
 
 
 def rated(events: pa.Table, most: int = 0) -> tuple[sparse.csr_matrix, Ids, Ids]:

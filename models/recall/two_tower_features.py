@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from models.columns import integers, multi_hot, ragged, shares, window
+from models.columns import has, integers, multi_hot, ragged, shares, window
 from models.encoders import Categories, Statistics
 from models.ids import Ids
 from models.recall.context import context
@@ -84,7 +84,7 @@ class Features:
         recent = np.where((recent >= 0) & trained[np.maximum(recent, 0)], recent + 1, 0).astype(np.int32)
         recent = np.take_along_axis(recent, np.argsort(recent > 0, axis=1, kind="stable"), axis=1)[:, -c.window :]
         ids = np.zeros(table.num_rows, np.int64)
-        if "user_id" in table.column_names:
+        if has(table, "user_id"):
             ids = self.users.rows(integers(table, "user_id")) + 1
         genres = [shares(table, name, self.genres) for name in c.user_genres]
         statistics = [self.user_statistics(table), self.user_categories(table)]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from feast import FeatureStore
 from scipy import sparse
 
-from models.columns import integers
+from models.columns import has, integers
 from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
 from models.recall.base import Recaller, recommended
@@ -49,7 +49,7 @@ class UserCF(Recaller):
         """Add up the nearest users' films; a user's own row in training is not asked. No history, no answer."""
         history = normalised(watched(users, self.config, self.films))
         own = np.full(users.num_rows, -1)
-        if "user_id" in users.column_names:
+        if has(users, "user_id"):
             own = self.users.rows(integers(users, "user_id"))
 
         def score(some: slice) -> np.ndarray:

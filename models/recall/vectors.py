@@ -115,28 +115,18 @@ class VectorRecaller(Recaller):
         wide = k + max((len(rows) for rows in skip), default=0)
         scores, rows = search(self.index, asked.reshape(n * interests, d), wide, self.config)
         scores, rows = (column.reshape(n, interests * column.shape[1]) for column in (scores, rows))
-        scores[(rows < 0) | np.isnan(scores) | ~known[:, None]] = -np.inf
-        for i, seen in enumerate(skip):
-            scores[i, np.isin(rows[i], seen)] = -np.inf
-        order = np.argsort(-scores, axis=1, kind="stable")
-        rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
-        if interests > 1:
-            rows, scores = first_of_each(rows, scores)
+        held = (rows >= 0) & ~np.isnan(scores) & known[:, None]
         found = np.full((n, k), -1, np.int64)
         values = np.full((n, k), -np.inf, np.float32)
-        width = min(k, rows.shape[1])
-        held = np.isfinite(scores[:, :width])
-        found[:, :width] = np.where(held, rows[:, :width], -1)
-        values[:, :width] = scores[:, :width]
+        # a mask, as comparing sorted ids takes longer for one user; its last place is that of films unknown here
+        is_skipped = np.zeros(len(self.films) + 1, bool)
+        for i, seen in enumerate(skip):
+            is_skipped[seen] = True
+            kept = np.flatnonzero(held[i] & ~is_skipped[rows[i]])
+            is_skipped[seen] = False
+            if interests > 1:
+                kept = kept[np.argsort(-scores[i, kept], kind="stable")]
+                kept = kept[np.sort(np.unique(rows[i, kept], return_index=True)[1])]  # a film for its best interest
+            kept = kept[:k]
+            found[i, : len(kept)], values[i, : len(kept)] = rows[i, kept], scores[i, kept]
         return found, values
-
-
-def first_of_each(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep each row's first mention in lists (n, w) sorted by score; the others go to the end with -inf."""
-    again = np.zeros(rows.shape, bool)
-    for i, line in enumerate(rows):
-        again[i] = True
-        again[i, np.unique(line, return_index=True)[1]] = False
-    scores = np.where(again, -np.inf, scores)
-    order = np.argsort(again, axis=1, kind="stable")
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)

@@ -9,7 +9,7 @@ from feast import FeatureStore
 
 from models.dataset import Dataset, Split
 from models.ids import Ids
-from models.recall.vectors import IndexConfig, VectorConfig, VectorRecaller, build_index, first_of_each, search
+from models.recall.vectors import IndexConfig, VectorConfig, VectorRecaller, build_index, search
 
 TRAINED = {"epochs": 1, "patience": 1, "learning_rate": 0.1, "weight_decay": 0.0}
 
@@ -158,14 +158,3 @@ def test_a_very_small_catalogue_has_one_list() -> None:
     index = build_index(clustered(7), config)
     assert index.nlist == 1
     assert sorted(search(index, clustered(1), 9, config)[1][0][:7]) == list(range(7))
-
-
-def test_first_of_each_keeps_the_best_mention() -> None:
-    rows = np.array([[4, 2, 4, 1, 2], [3, 3, 3, 3, 3]])
-    scores = np.array([[9.0, 8, 7, 6, 5], [5, 4, 3, 2, 1]], np.float32)
-    found, values = first_of_each(rows, scores)
-    assert found[0, :3].tolist() == [4, 2, 1]
-    assert values[0, :3].tolist() == [9, 8, 6]
-    assert found[1, 0] == 3
-    assert np.isneginf(values[0, 3:]).all()
-    assert np.isneginf(values[1, 1:]).all()
