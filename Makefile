@@ -7,17 +7,23 @@
 # make tables    the tables of the documentation anew from docs/results
 # make peers     implicit and RecTools on our split, in an environment of their own, beside what is trained here:
 #                PROTOCOL=leave-one-out, EPOCHS=30 and SECONDS=600 for SASRec, THREADS=1, PEERS="--peer rectools_ease"
+# make load      Locust, in an environment of its own, on a running `cinefeast serve`: CLIENTS=8, SECONDS=20, USERS=900,
+#                HOST=http://127.0.0.1:8000
 # make clean     remove what a run wrote (workspace/), not the environment
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS_VENV ?= .venv-peers
+LOAD_VENV ?= .venv-load
 PROTOCOL ?= time
 EPOCHS ?= 30
 THREADS ?= 1
+CLIENTS ?= 1
+USERS ?= 900
+HOST ?= http://127.0.0.1:8000
 
-.PHONY: install demo test audit truth collect lint tables peers clean
+.PHONY: install demo test audit truth collect lint tables peers load clean
 
 install: $(VENV)/.installed
 
@@ -60,6 +66,15 @@ peers: install $(PEERS_VENV)/.installed
 	OMP_NUM_THREADS=$(THREADS) $(PEERS_VENV)/bin/python tests/peers/run.py \
 		$${CINEFEAST_WORKSPACE:-workspace}/peers/$(PROTOCOL) --epochs $(EPOCHS) $(if $(SECONDS),--seconds $(SECONDS)) $(PEERS)
 	$(BIN)/cinefeast peers measure --protocol $(PROTOCOL)
+
+$(LOAD_VENV)/.installed: tests/load/requirements.txt
+	$(PYTHON) -m venv $(LOAD_VENV)
+	$(LOAD_VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/load/requirements.txt
+	touch $@
+
+load: $(LOAD_VENV)/.installed
+	USERS=$(USERS) $(LOAD_VENV)/bin/locust -f tests/load/locustfile.py --headless --only-summary --host $(HOST) \
+		--users $(CLIENTS) --spawn-rate $(CLIENTS) --run-time $(or $(SECONDS),20)s
 
 clean:
 	rm -rf workspace dbt_project/target dbt_project/logs

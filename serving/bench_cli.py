@@ -48,6 +48,17 @@ def bench_serve(
 
 
 @bench.command()
+def vectors(
+    users: Annotated[int, typer.Option(min=2, help="how many known users are asked for")] = 300,
+) -> None:
+    """Measure answers in each mode of CINEFEAST_USER_VECTORS, in turns; the last line is JSON."""
+    from serving.bench_tables import print_vectors
+    from serving.bench_vectors import measure
+
+    print_vectors(measure(users))
+
+
+@bench.command()
 def rank(
     candidates: Annotated[int, typer.Option(min=1, help="films to score")] = 500,
 ) -> None:

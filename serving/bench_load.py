@@ -36,6 +36,18 @@ class Load:
         """Some of the answers."""
         return replace(self, at=self.at[rows], spent=self.spent[rows])
 
+    @classmethod
+    def joined(cls, loads: "list[Load]") -> "Load":
+        """One after the other."""
+        before = np.cumsum([0.0, *(one.wall for one in loads)])
+        return cls(
+            np.concatenate([one.at + start for one, start in zip(loads, before[:-1], strict=True)]),
+            np.concatenate([one.spent for one in loads]),
+            float(before[-1]),
+            sum(one.failed for one in loads),
+            sum(one.degraded for one in loads),
+        )
+
 
 def load(address: str, path: Callable[[int], str], users: list[int], clients: int, seconds: float) -> Load:
     """So many clients for so many seconds, each asking for the next user as soon as it is answered."""

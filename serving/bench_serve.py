@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +16,18 @@ from typing import Any
 
 import numpy as np
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import VARIABLE, Workspace, workspace
 from feature_repo.bench.redis_server import redis_server
 from serving.bench_load import Load, load
-from serving.features import CATALOGUE, REDIS, RULES, OnlineFeatures, check_built
+from serving.bench_plain import PlainFeast
+from serving.features import REDIS, check_built
 
 CLIENTS = (1, 8, 32)
+TURNS = 10
+"""In so many parts one client asks; between them what it is compared with is measured, as a machine's speed changes."""
 SOAKING = 8
 """Clients of a soak: more than there are cores, so that the server never rests."""
 WARM_UP, CANDIDATES = 50, 500
@@ -39,7 +44,7 @@ def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
     check_built()
     with contextlib.nullcontext() if os.environ.get(REDIS) else own_redis(workspace()):
         from feature_repo.store import load_store
-        from serving.bench_floor import floor
+        from serving.bench_floor import Floor
 
         store = load_store()
         films, users = keys(store)
@@ -49,15 +54,21 @@ def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
             "films": len(films),
             "workers": workers,
         }
-        found |= under_load(users, seconds, soak, workers)
-        plain, least = plain_feast(store, users, films[:CANDIDATES]), floor(users)
-        found["feast_500_p50_ms"], found["floor_p50_ms"] = round(plain * 1000, 1), round(least * 1000, 2)
-        found["speedup_vs_feast_500"] = round(plain * 1000 / found["p50_ms"], 1)
-        found["ratio_vs_floor"] = round(found["p50_ms"] / (least * 1000), 2)
+        plain, floor = PlainFeast(store, users, films[:CANDIDATES]), Floor(users)
+        found |= under_load(users, seconds, soak, workers, [plain.round, floor.round])
+        for name, spent in {
+            "feast_500": plain.spent, "floor": floor.spent, "floor_with_vectors": floor.spent_with_vectors,
+        }.items():  # fmt: skip
+            found[f"{name}_p50_ms"] = round(1000 * float(np.median(spent)), 2)
+        found["speedup_vs_feast_500"] = round(found["feast_500_p50_ms"] / found["p50_ms"], 1)
+        found["ratio_vs_floor"] = round(found["p50_ms"] / found["floor_p50_ms"], 2)
+        found["ratio_vs_floor_with_vectors"] = round(found["p50_ms"] / found["floor_with_vectors_p50_ms"], 2)
     return found
 
 
-def under_load(users: list[int], seconds: float, soak: float, workers: int) -> dict[str, Any]:
+def under_load(
+    users: list[int], seconds: float, soak: float, workers: int, beside: list[Callable[[], None]]
+) -> dict[str, Any]:
     """What clients see of a server, and how long it takes to start and what memory it holds."""
     found: dict[str, Any] = {}
     with running(workers) as (address, process, ready_s):
@@ -65,7 +76,13 @@ def under_load(users: list[int], seconds: float, soak: float, workers: int) -> d
         load(address, path, users, 1, WARM_UP / 10)
         wrong = {"failed": 0, "degraded": 0}
         for clients in CLIENTS:
-            some = load(address, path, users, clients, seconds)
+            some = (
+                in_turns(address, users, seconds, beside)
+                if clients == 1
+                else load(address, path, users, clients, seconds)
+            )
+            if clients == 1:
+                found["stages_ms"] = stages(address)
             found[f"rps_{clients}"] = round(len(some.spent) / some.wall, 1)
             found |= {f"{name}_{clients}": value for name, value in some.quantiles().items()}
             wrong = {name: count + getattr(some, name) for name, count in wrong.items()}
@@ -75,6 +92,28 @@ def under_load(users: list[int], seconds: float, soak: float, workers: int) -> d
             some = load(address, path, users, SOAKING, soak)
             found |= soaked(some) | {"soak_mb_start": found["worker_mb"], "soak_mb_end": megabytes(process)}
     return found
+
+
+def in_turns(address: str, users: list[int], seconds: float, beside: list[Callable[[], None]]) -> Load:
+    """What one client sees in TURNS parts, on other users each time, with a round of `beside` after each."""
+    parts = []
+    for turn in range(TURNS):
+        first = turn * len(users) // TURNS
+        parts.append(load(address, path, [*users[first:], *users[:first]], 1, seconds / TURNS))
+        for measure in beside:
+            measure()
+    return Load.joined(parts)
+
+
+def stages(address: str) -> dict[str, float]:
+    """Mean milliseconds of each stage of the answers so far, by /metrics; `total` is all of them without HTTP."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    (histogram,) = (family for family in families if family.name == "cinefeast_stage_seconds")
+    told: dict[str, dict[str, float]] = {"sum": {}, "count": {}}
+    for sample in histogram.samples:
+        told.get(sample.name.rpartition("_")[2], {})[sample.labels["stage"]] = sample.value
+    return {stage: round(1000 * spent / told["count"][stage], 2) for stage, spent in told["sum"].items()}
 
 
 def path(user_id: int) -> str:
@@ -133,18 +172,6 @@ def keys(store: Any) -> tuple[list[int], list[int]]:
         view = "movie_profile:movie_index" if key == "movie_id" else "user_profile:user_index"
         ids.append(sorted(store.get_historical_features(frame, [view]).to_arrow()[key].to_pylist()))
     return ids[0], ids[1]
-
-
-def plain_feast(store: Any, users: list[int], films: list[int]) -> float:
-    """Median seconds of reading a user's and 500 films' features in one `get_online_features` a request."""
-    features = OnlineFeatures(store, [CATALOGUE, RULES])
-    wanted = [*features.user_fields, *features.movie_fields]
-    spent = []
-    for user in users[:20]:
-        began = time.perf_counter()
-        store.get_online_features(wanted, {"user_id": [user] * len(films), "movie_id": films})
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent))
 
 
 @contextmanager

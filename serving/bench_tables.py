@@ -10,6 +10,7 @@ from rich.table import Table
 from dbt_project import bench
 from feature_repo.bench.features import TARGETS, Measured
 from serving.bench_serve import CLIENTS
+from serving.user_vectors import Mode
 
 
 def print_features(measured: Measured) -> None:
@@ -80,6 +81,20 @@ def print_serve(measured: dict[str, Any]) -> None:
     for clients in CLIENTS:
         figures = (measured[f"{name}_{clients}"] for name in ("p50_ms", "p99_ms", "rps"))
         table.add_row(str(clients), *(f"{figure:.1f}" for figure in figures))
+    _print(table)
+    print(json.dumps(measured))
+
+
+def print_vectors(measured: dict[str, Any]) -> None:
+    """Each mode with its times and its freshness, then all figures."""
+    table = Table("vectors", "first p50 ms", "p99", "again p50 ms", "p99", "knows at once", "kept s")
+    for mode in Mode:
+        figures = (measured[f"{mode}_{told}_{q}_ms"] for told in ("first", "again") for q in ("p50", "p99"))
+        kept = measured[f"{mode}_kept_s"]
+        table.add_row(
+            mode, *(f"{figure:.1f}" for figure in figures), "yes" if measured[f"{mode}_knows_at_once"] else "no",
+            "for good" if kept is None else str(kept),
+        )  # fmt: skip
     _print(table)
     print(json.dumps(measured))
 

@@ -11,12 +11,13 @@ from serving.features import OnlineFeatures, check_built, fail_fast
 from serving.film_updates import FilmUpdates
 from serving.recommender import Recommender
 from serving.rule_file import RuleFile
-from serving.user_vectors import UserVectors, kept, mode
+from serving.user_vectors import Mode, UserVectors, kept, mode
 
 
-def load_recommender(stages: Stages) -> Recommender:
+def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender:
     """The recommender of the workspace: trained artifacts, the live registry, the online store.
 
+    `vectors` is when users' vectors are worked out, as the environment says where it is not given.
     Raises CineFeastError with the next command for whatever step is missing.
     """
     place = workspace()
@@ -27,7 +28,7 @@ def load_recommender(stages: Stages) -> Recommender:
     store = fail_fast(load_store())
     version = models_version(place.artifacts)
     models = TwoStage.load(place.artifacts, store)
-    UserVectors(models, version, mode(), kept(), stages.metrics)
+    UserVectors(models, version, vectors or mode(), kept(), stages.metrics)
     features = OnlineFeatures(store, models.services)
     return Recommender(features, models, version, FilmUpdates(place), rules, stages)
 

@@ -25,6 +25,8 @@ from serving.metrics import Metrics
 SETTING = "CINEFEAST_USER_VECTORS"
 MINUTES, DAY = 300, 86_400
 """Seconds that vectors are kept."""
+PATIENCE = 0.05
+"""Seconds that Redis may take; then a vector is worked out."""
 MOST = 50_000
 """Vectors that a process keeps where there is no Redis."""
 
@@ -82,13 +84,13 @@ class InRedis:
         from feast.infra.online_stores.redis import RedisOnlineStore
 
         nodes, options = RedisOnlineStore._parse_connection_string(address)
-        options |= {"socket_timeout": 0.05, "socket_connect_timeout": 0.05, "retry": None}
-        self._client = redis.Redis(**nodes[0], **options)
+        options |= {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": None}
+        self.client = redis.Redis(**nodes[0], **options)
 
     def get(self, key: str) -> bytes | None:
         """See Kept."""
         try:
-            found = self._client.get(key)
+            found = self.client.get(key)
         except redis.RedisError:
             return None
         return found if isinstance(found, bytes) else None
@@ -96,7 +98,7 @@ class InRedis:
     def put(self, values: dict[str, bytes], seconds: int | None) -> None:
         """See Kept."""
         try:
-            with self._client.pipeline(transaction=False) as pipe:
+            with self.client.pipeline(transaction=False) as pipe:
                 for key, value in values.items():
                     pipe.set(key, value, ex=seconds)
                 pipe.execute()
