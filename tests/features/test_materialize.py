@@ -5,10 +5,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
+from feast.protos.feast.core.Registry_pb2 import Registry
 
 from tests.commands import BIN, FOREVER, REPOSITORY, materialize
 from tests.conftest import Built
@@ -79,6 +82,31 @@ def test_a_killed_run_is_made_good_by_the_next_one(
     assert set(counts(workspace))  # what is there is served
     materialize(workspace)
     assert compare_online_with_history(load_store(), *built_workspace.data.ids) > 10_000
+
+
+def test_the_registry_is_whole_while_it_is_written(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Materializing writes it once a view. Whoever reads then, or is killed then, has the one before."""
+    from feature_repo.store import load_store
+
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
+    path = workspace / "feast" / "registry.db"
+    views = len(Registry.FromString(path.read_bytes()).feature_views)
+    assert views
+    registry, enough = load_store().registry, Event()
+
+    def write() -> None:
+        while not enough.is_set():
+            registry.commit()
+
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(write)
+        try:
+            found = [len(Registry.FromString(path.read_bytes()).feature_views) for _ in range(300)]
+        finally:
+            enough.set()
+        writing.result()
+    assert set(found) == {views}
+    assert sorted(file.name for file in path.parent.glob("*registry*")) == [path.name]
 
 
 def test_a_second_run_changes_nothing(workspace: Path) -> None:
