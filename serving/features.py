@@ -22,6 +22,8 @@ from dbt_project.workspace import workspace
 if TYPE_CHECKING:
     from feast import FeatureStore
 
+    from feature_repo.online_store.columns import ColumnReader
+
 CATALOGUE = "catalogue_v1"
 SEEN = "seen_v1"
 RULES = "rules_v1"
@@ -98,18 +100,22 @@ class OnlineFeatures:
 
     def __init__(self, store: "FeatureStore", services: Iterable[str]) -> None:
         self.store = store
+        from feature_repo.online_store.columns import ColumnReader
+
         names = {SEEN, RULES, *services}
         self.user_fields = self._fields(sorted(names), "user")
         self.movie_fields = self._fields([CATALOGUE, RULES], "movie")
+        self._users = ColumnReader(store, "user_id", self.user_fields)
+        self._movies = ColumnReader(store, "movie_id", self.movie_fields)
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
         """A row a user: user_id and the user features; all null for a user who has none online."""
-        return self._read("user_id", user_ids, self.user_fields)
+        return self._read(self._users, user_ids)
 
     def catalogue(self, movie_ids: np.ndarray) -> Catalogue:
         """The features of all `movie_ids` that are online; CineFeastError when none is."""
         chunks = [
-            self._read("movie_id", movie_ids[start : start + MOVIES_PER_READ].tolist(), self.movie_fields)
+            self._read(self._movies, movie_ids[start : start + MOVIES_PER_READ].tolist())
             for start in range(0, len(movie_ids), MOVIES_PER_READ)
         ]
         table = pa.concat_tables(chunks).combine_chunks()
@@ -124,7 +130,8 @@ class OnlineFeatures:
     def _fields(self, services: list[str], entity: str) -> dict[str, pa.Field]:
         """Feature reference "view:feature" -> its Arrow field, for the services' views of `entity`."""
         from feast.errors import FeatureServiceNotFoundException
-        from feast.types import from_feast_to_pyarrow_type
+
+        from feature_repo.online_store.columns import arrow_fields
 
         views = {view.name for view in self.store.list_feature_views() if view.entities == [entity]}
         fields: dict[str, pa.Field] = {}
@@ -138,22 +145,14 @@ class OnlineFeatures:
                 ) from None
             for view in projections:
                 if view.name in views:
-                    for field in view.features:
-                        arrow = pa.field(field.name, from_feast_to_pyarrow_type(field.dtype))
-                        fields[f"{view.name}:{field.name}"] = arrow
+                    fields |= arrow_fields(view)
         return fields
 
-    def _read(self, key: str, ids: Sequence[int], fields: dict[str, pa.Field]) -> pa.Table:
+    def _read(self, reader: "ColumnReader", ids: Sequence[int]) -> pa.Table:
         try:
-            response = self.store.get_online_features(list(fields), {key: list(ids)})
+            return reader(ids)
         except ONLINE_ERRORS as error:
             raise unavailable(error) from error
-        values = response.to_dict() | {key: list(ids)}
-        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-        # The types come from the registry: of a column with nulls only, Feast's own to_arrow knows none. And they are
-        # taken in one call, as one a column takes twice the time for one user.
-        kind = pa.struct([pa.field(key, pa.int64()), *fields.values()])
-        return pa.Table.from_struct_array(pa.array(rows, kind))
 
 
 def content_hash(table: pa.Table) -> str:

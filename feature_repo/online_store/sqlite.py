@@ -1,6 +1,6 @@
 """The embedded online store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import to_naive_utc
+
+from feature_repo.online_store.columns import Stored, Wanted
 
 KEYS_A_QUERY = 500
 """Well below SQLite's limit of variables."""
@@ -55,14 +57,38 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
         """Nothing: Feast keeps the plan of its own type of store alone, and would announce these tables each time."""
         return []
 
+    def read_stored(self, config: RepoConfig, wanted: Wanted, keys: Sequence[EntityKey]) -> list[Stored]:
+        """See ColumnStore."""
+        rows = [serialize_entity_key(key, config.entity_key_serialization_version) for key in keys]
+        columns: list[Stored] = []
+        for view, names in wanted:
+            found: dict[str, dict[bytes, bytes]] = {name: {} for name in names}
+            for some, places in _parts(rows):
+                select = f"select feature_name, entity_key, value from {self._table(config, view)}"
+                for name, row, value in self._get_conn(config).execute(
+                    f"{select} where entity_key in ({places})", some
+                ):
+                    if name in found:
+                        found[name][row] = value
+            columns.extend([values.get(row) for row in rows] for values in found.values())
+        return columns
+
+    def _table(self, config: RepoConfig, view: FeatureView) -> str:
+        return _quote_id(_table_id(config.project, view, config.registry.enable_online_feature_view_versioning))
+
     def _stored_seconds(self, config: RepoConfig, table: FeatureView, keys: list[bytes]) -> dict[bytes, int]:
         """When the stored rows of these keys are of, as Feast stores it."""
-        name = _quote_id(_table_id(config.project, table, config.registry.enable_online_feature_view_versioning))
         stored: dict[bytes, int] = {}
-        for first in range(0, len(keys), KEYS_A_QUERY):
-            some = keys[first : first + KEYS_A_QUERY]
-            places = ", ".join("?" * len(some))
+        for some, places in _parts(keys):
+            select = f"select entity_key, max(event_ts) from {self._table(config, table)}"
             stored |= self._get_conn(config).execute(
-                f"select entity_key, max(event_ts) from {name} where entity_key in ({places}) group by entity_key", some
+                f"{select} where entity_key in ({places}) group by entity_key", some
             )
         return stored
+
+
+def _parts(keys: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
+    """Keys for one query each, and the places for them."""
+    for first in range(0, len(keys), KEYS_A_QUERY):
+        some = keys[first : first + KEYS_A_QUERY]
+        yield some, ", ".join("?" * len(some))

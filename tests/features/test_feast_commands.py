@@ -32,7 +32,7 @@ def feast_server(built: Built, verb: str, path: str) -> Iterator[httpx.Client]:
         )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            wait_for(lambda: server.poll() is not None or answers(client, path), f"feast {verb}", 60)
+            wait_for(lambda: server.poll() is not None or answers(client, path), f"feast {verb}")
             assert server.poll() is None, log.read_text()
             yield client
     finally:

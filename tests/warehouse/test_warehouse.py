@@ -103,7 +103,7 @@ def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
         env={**os.environ, "CINEFEAST_WORKSPACE": str(tmp_path), "DBT_TARGET_PATH": str(tmp_path / "target")},
         stdout=subprocess.DEVNULL,
     )
-    wait_for(building.exists, "dbt starts to build", 60)
+    wait_for(building.exists, "dbt starts to build")
     time.sleep(1)
     process.kill()
     assert process.wait() == -signal.SIGKILL
