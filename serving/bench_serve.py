@@ -56,9 +56,13 @@ def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
         }
         plain, floor = PlainFeast(store, users, films[:CANDIDATES]), Floor(users)
         found |= under_load(users, seconds, soak, workers, [plain.round, floor.round])
-        for name, spent in {
-            "feast_500": plain.spent, "floor": floor.spent, "floor_with_vectors": floor.spent_with_vectors,
-        }.items():  # fmt: skip
+        measured = {
+            "feast_500": plain.spent,
+            "columns_500": plain.spent_by_columns,
+            "floor": floor.spent,
+            "floor_with_vectors": floor.spent_with_vectors,
+        }
+        for name, spent in measured.items():
             found[f"{name}_p50_ms"] = round(1000 * float(np.median(spent)), 2)
         found["speedup_vs_feast_500"] = round(found["feast_500_p50_ms"] / found["p50_ms"], 1)
         found["ratio_vs_floor"] = round(found["p50_ms"] / found["floor_p50_ms"], 2)

@@ -26,6 +26,7 @@ def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch:
     assert 0 < found["p50_ms"] <= found["p99_ms"]
     assert found["floor_p50_ms"] < found["floor_with_vectors_p50_ms"], "the networks of vectors take time, too"
     assert 1 < found["ratio_vs_floor_with_vectors"] < found["ratio_vs_floor"], "no answer is faster than a part of it"
+    assert 0 < found["columns_500_p50_ms"] < found["feast_500_p50_ms"], "the same values with fewer copies"
     assert found["speedup_vs_feast_500"] == pytest.approx(found["feast_500_p50_ms"] / found["p50_ms"], abs=0.1)
     assert {"features", "recall:sequence", "rank", "rules", "total"} <= found["stages_ms"].keys()
     assert 0 < found["stages_ms"]["rank"] < found["stages_ms"]["total"]
