@@ -99,9 +99,9 @@ class OnlineFeatures:
     """
 
     def __init__(self, store: "FeatureStore", services: Iterable[str]) -> None:
-        self.store = store
         from feature_repo.online_store.columns import ColumnReader
 
+        self.store = store
         names = {SEEN, RULES, *services}
         self.user_fields = self._fields(sorted(names), "user")
         self.movie_fields = self._fields([CATALOGUE, RULES], "movie")
