@@ -58,10 +58,7 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         """See ColumnStore: one HMGET a key, for all views at once, as they share the entity's hash."""
         versioned = config.registry.enable_online_feature_view_versioning
         fields = [
-            _mmh3(f"{view}:{name}")
-            for table, names in wanted
-            for view in [compute_versioned_name(table, versioned)]
-            for name in names
+            _mmh3(f"{compute_versioned_name(table, versioned)}:{name}") for table, names in wanted for name in names
         ]
         with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
             for key in keys:

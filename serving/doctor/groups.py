@@ -27,7 +27,7 @@ def groups(store: "FeatureStore", warehouse: Warehouse) -> tuple[list[Group], di
 
     What describes users is read for the same users as what describes a user and a film: one join instead of two.
     """
-    from feast.types import from_feast_to_pyarrow_type
+    from feature_repo.online_store.columns import arrow_fields
 
     keys = keys_of_views(store, label_columns(warehouse))
     found: dict[tuple[str, ...], Group] = {}
@@ -38,10 +38,9 @@ def groups(store: "FeatureStore", warehouse: Warehouse) -> tuple[list[Group], di
             if view.name not in keys:
                 continue
             group = found.setdefault(keys[view.name], Group(keys[view.name]))
-            for feature in view.features:
-                reference = f"{view.name}:{feature.name}"
-                group.fields[reference] = from_feast_to_pyarrow_type(feature.dtype)
-                services[service.name].append(reference)
+            fields = arrow_fields(view)
+            group.fields |= {reference: field.type for reference, field in fields.items()}
+            services[service.name].extend(fields)
     for group in list(found.values()):
         wider = next((other for keys, other in found.items() if len(keys) > 1 and keys[:1] == group.keys), None)
         if wider:
