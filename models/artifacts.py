@@ -22,6 +22,7 @@ from dbt_project.workspace import publish_directory
 from models.config import ModelConfig
 from models.dataset import Dataset, Split, schema
 from models.ids import Ids
+from models.served import CHANNELS, RANKER
 
 CHECKED = ("model.safetensors", "ids.parquet")
 """The files whose checksums config.json holds: weights and the ids that their rows stand for belong together."""
@@ -161,9 +162,7 @@ def again(path: Path) -> str:
 
     Without a name `cinefeast train` trains all that is served, which belongs together; another model is named.
     """
-    from models.registry import CHANNELS, RECALL  # which imports this module
-
-    name = f" {path.name}" if path.name in RECALL and path.name not in CHANNELS else ""
+    name = "" if path.name in (*CHANNELS, RANKER) else f" {path.name}"
     return f"cinefeast train{name}" + (" --protocol leave-one-out" if path.parent.name == "leave-one-out" else "")
 
 

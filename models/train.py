@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
 from models.dataset import SPLIT_COLUMN, Dataset, Protocol
-from models.registry import CHANNELS, MERGE, RANK, RANKER, RECALL, model_class
+from models.rank.registry import RANK
+from models.recall.registry import MERGE, RECALL
+from models.registry import model_class
+from models.served import CHANNELS, RANKER
 
 if TYPE_CHECKING:
     from models.rank.config import RankConfig
@@ -40,7 +43,7 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     `fit_seconds`, that of the model which is saved, the reading of features included.
     """
     from feature_repo.store import load_store
-    from models.rank import trained_on
+    from models.rank.samples import trained_on
 
     check_protocol(protocol)
     unknown = [name for name in names if name not in MODELS]
@@ -97,7 +100,7 @@ def ranking_samples(data: Dataset, channels: dict[str, Any], space: Workspace) -
 
     The channels are kept beside the samples: whoever judges rankers on validation asks them, not those that are served.
     """
-    from models.rank.samples import make_samples
+    from models.rank.samples.samples import make_samples
 
     for name, channel in channels.items():
         channel.save(space.samples / "channels" / name)

@@ -11,17 +11,18 @@ from feast import FeatureStore
 from models.columns import integers
 from models.ids import Ids
 from models.rank.encoding import FilmFields
-from models.rank.pairs import Facts, Pairs, make_pairs, recall_columns
+from models.rank.samples.pairs import Facts, Pairs, make_pairs, recall_columns
 from models.recall.base import Recaller
-from models.recall.item_cf import ItemCF
-from models.recall.merge import Candidates, Lists, merge
-from models.recall.merging import WARM, Merging
-from models.registry import CHANNELS, MERGE, RANKER, model_class
+from models.recall.fan_out import BROUGHT, fan_out
+from models.recall.merge import Candidates
+from models.recall.merging import Merging
+from models.recall.neighbours.item_cf import ItemCF
+from models.recall.registry import MERGE
+from models.registry import model_class
+from models.served import CHANNELS, RANKER
 
 REASONS = ["movie_director_id", "movie_director_name", "movie_genre_names"]
 """What reasons are made of."""
-BROUGHT = 500
-"""How many films each channel brings before they are merged."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,6 @@ class Recommendation:
     """The channels that brought it, with its rank in each, 1 for the first."""
     because: dict[str, Any]
     """similar_to: watched films that speak for it; shared_director; shared_genres."""
-
-
-def fan_out(
-    channels: dict[str, Recaller],
-    merging: Merging,
-    users: pa.Table,
-    exclude: list[np.ndarray],
-    size: int,
-) -> Candidates:
-    """What all channels bring for each user, merged to `size` films."""
-    return merge(brought_by(channels, users, exclude), merging, size, few=of_few(exclude))
-
-
-def brought_by(channels: dict[str, Recaller], users: pa.Table, exclude: list[np.ndarray]) -> Lists:
-    """What each channel brings for each user."""
-    return {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
-
-
-def of_few(seen: list[np.ndarray]) -> np.ndarray:
-    """Who has rated too few films to be warm (n,), by the films each has rated."""
-    return np.array([len(films) < WARM for films in seen], bool)
 
 
 @dataclass(frozen=True)

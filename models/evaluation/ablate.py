@@ -21,7 +21,8 @@ from models.evaluation.cases import Cases
 from models.evaluation.protocols import Protocol, averaged, over_draws
 from models.evaluation.record import RESULTS, made_of, provenance, read_json, write_json
 from models.evaluation.validation import Validation
-from models.registry import RANK, model_class
+from models.rank.registry import RANK
+from models.registry import model_class
 from models.train import check_protocol, fit_channel
 
 ABLATIONS = CONFIGS / "ablations.toml"

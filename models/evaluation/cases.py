@@ -7,8 +7,8 @@ import pandas as pd
 
 from models.columns import integers
 from models.dataset import Dataset, Split
-from models.evaluation.metrics import Rated
 from models.ids import Ids
+from models.metrics.ranked_lists import Rated
 from models.recall.merging import WARM
 
 COLD_FILM = 10

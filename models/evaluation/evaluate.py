@@ -14,7 +14,9 @@ from models.evaluation.cases import Cases
 from models.evaluation.protocols import Protocol, Rank
 from models.evaluation.record import RESULTS, made_of, provenance, write_json
 from models.progress import track
-from models.registry import CHANNELS, MERGE, RANKER, RECALL, model_class
+from models.recall.registry import MERGE, RECALL
+from models.registry import model_class
+from models.served import CHANNELS, RANKER
 from models.train import artifacts_of
 from models.two_stage import TwoStage
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.pointwise import gauc
+from models.metrics.pointwise import gauc
 from models.rank.encoding import Batch
-from models.rank.samples import Samples
+from models.rank.samples.samples import Samples
 
 GROUPS = 1000
 """Test groups that are scored again for each feature."""

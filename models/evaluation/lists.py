@@ -10,14 +10,15 @@ from models.columns import numbers
 from models.dataset import Dataset, Split
 from models.evaluation import cases
 from models.evaluation.cases import Cases
-from models.evaluation.metrics import Rated
 from models.evaluation.protocols import Protocol, ordered
-from models.rank.maker import events_of
-from models.rank.pairs import Pairs
+from models.metrics.ranked_lists import Rated
+from models.rank.samples.maker import events_of
+from models.rank.samples.pairs import Pairs
+from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, Lists
 from models.recall.merge import merge as merged_of
 from models.recall.merging import Merging
-from models.two_stage import BROUGHT, TwoStage, of_few
+from models.two_stage import TwoStage
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import pandas as pd
 from models.columns import integers
 from models.dataset import Dataset
 from models.evaluation.cases import Cases
-from models.evaluation.metrics import SHOWN, PerUser, Rated, coverage, mean_and_interval, per_user
 from models.ids import Ids
-from models.rank.pairs import Facts, Pairs
+from models.metrics.ranked_lists import SHOWN, PerUser, Rated, coverage, mean_and_interval, per_user
+from models.rank.samples.pairs import Facts, Pairs
 from models.recall.base import Recaller
+from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, Lists, merge
-from models.two_stage import BROUGHT, TwoStage, of_few
+from models.two_stage import TwoStage
 
 Rank = Callable[[Cases, Any, Candidates], np.ndarray]
 COMPARED = "recall@500"

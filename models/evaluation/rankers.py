@@ -19,13 +19,16 @@ from models.dataset import Dataset
 from models.evaluation import cases
 from models.evaluation.importance import importance
 from models.evaluation.lists import Shower, Shown, held_back
-from models.evaluation.metrics import list_metrics, mean_and_interval
-from models.evaluation.pointwise import auc, ece, gauc, logloss
 from models.evaluation.record import RESULTS, made_of, provenance, write_json
 from models.evaluation.subgroups import by_subgroup
+from models.metrics.pointwise import auc, ece, gauc, logloss
+from models.metrics.ranked_lists import list_metrics, mean_and_interval
 from models.rank.config import RankConfig
-from models.rank.samples import Samples, make_samples
-from models.registry import CHANNELS, MERGE, RANK, RANKER, model_class
+from models.rank.registry import RANK
+from models.rank.samples.samples import Samples, make_samples
+from models.recall.registry import MERGE
+from models.registry import model_class
+from models.served import CHANNELS, RANKER
 from models.train import artifacts_of, cores, fit_ranker
 from models.two_stage import TwoStage
 

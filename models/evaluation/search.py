@@ -21,7 +21,8 @@ from models.config import CONFIGS, read_toml
 from models.dataset import Dataset
 from models.evaluation.record import RESULTS, made_of, provenance, write_json
 from models.evaluation.validation import SAMPLE, Validation
-from models.registry import RECALL, model_class
+from models.recall.registry import RECALL
+from models.registry import model_class
 from models.train import check_protocol, fit_channel
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.metrics import mean_and_interval
 from models.evaluation.record import CHECKOUT, RESULTS
-from models.registry import RANK
+from models.metrics.ranked_lists import mean_and_interval
+from models.rank.registry import RANK
 
 COLUMNS = ("hit_rate@10", "ndcg@10", "hit_rate@50", "recall@50", "recall@500")
 RANKED = ("ndcg@10", "hit_rate@10", "mrr@10", "auc", "gauc", "logloss", "ece")

@@ -8,10 +8,10 @@ import numpy as np
 from dbt_project.errors import CineFeastError
 from models.dataset import Dataset
 from models.evaluation import cases
-from models.evaluation.metrics import list_metrics
+from models.metrics.ranked_lists import list_metrics
 from models.recall.base import Recaller
+from models.recall.fan_out import BROUGHT
 from models.recall.merging import WARM
-from models.two_stage import BROUGHT
 
 SAMPLE = 2000
 """How many validation events are asked about if nothing else is said."""

@@ -9,12 +9,12 @@ from feast import FeatureStore
 
 from models.artifacts import Model
 from models.dataset import Dataset, Split
-from models.evaluation.pointwise import gauc
+from models.metrics.pointwise import gauc
 from models.rank.calibration import Calibration
 from models.rank.config import RankConfig
 from models.rank.encoding import Batch, Encoder, FilmFields
-from models.rank.pairs import Pairs
-from models.rank.samples import Samples
+from models.rank.samples.pairs import Pairs
+from models.rank.samples.samples import Samples
 
 HELD_OUT = 5
 """One in so many groups, the latest, is kept from training: it stops it, and is what the calibration is fitted on."""

@@ -13,8 +13,8 @@ from models.columns import integers, padded, ragged, window
 from models.encoders import logs_and_numbers
 from models.ids import Ids
 from models.rank.config import Inputs
-from models.rank.pairs import Pairs
-from models.recall.context import asked_at
+from models.rank.samples.pairs import Pairs
+from models.recall.nn.context import asked_at
 
 GENRES, LEADS = 6, 5
 """How many of a film's genres and leads are read."""

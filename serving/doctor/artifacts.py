@@ -45,7 +45,7 @@ def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: W
     if not model_files(space):
         return Check("artifacts", "warn", f"missing: no trained model in {space.artifacts}", TRAIN)
     from models.dataset import SPLIT_COLUMN
-    from models.registry import CHANNELS, RANKER
+    from models.served import CHANNELS, RANKER
     from models.train import artifacts_of
 
     data = labels_hash(warehouse) if warehouse else None

@@ -22,7 +22,7 @@ from serving.doctor.warehouse import (
     waiting,
     warehouse_check,
 )
-from serving.features import MATERIALIZE, feast_command
+from serving.features.reader import MATERIALIZE, feast_command
 
 
 def examine(space: Workspace) -> Diagnosis:

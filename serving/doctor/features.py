@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 import redis.exceptions
 
 from models.progress import track
-from serving.doctor.bins import counted, floats
 from serving.doctor.checks import FEATURE_ORDER, Check, FeatureCheck, combined, listed
 from serving.doctor.groups import groups
-from serving.doctor.psi import by_chance, psi
 from serving.doctor.samples import Sample, read_sample
-from serving.doctor.thresholds import DIFFERS, DRIFTED, NULL_JUMP, WATCH
 from serving.doctor.warehouse import Warehouse
-from serving.features import MATERIALIZE, feast_command, unavailable
+from serving.features.reader import MATERIALIZE, feast_command, unavailable
+from serving.statistics.bins import counted, floats
+from serving.statistics.psi import by_chance, psi
+from serving.statistics.thresholds import DIFFERS, DRIFTED, NULL_JUMP, WATCH
 
 if TYPE_CHECKING:
     from feast import FeatureStore

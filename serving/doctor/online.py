@@ -14,7 +14,7 @@ from feature_repo.offline_store.pull import within
 from feature_repo.offline_store.sql import columns, quoted
 from serving.doctor.checks import Check, combined, listed
 from serving.doctor.warehouse import BUILD, Warehouse, moment, opened
-from serving.features import MATERIALIZE, REDIS, feast_command, unavailable
+from serving.features.reader import MATERIALIZE, REDIS, feast_command, unavailable
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import VARIABLE, Workspace
 from serving.doctor.checks import Check, combined, listed
-from serving.doctor.thresholds import MEMORY
-from serving.features import fail_fast, feast_command
+from serving.features.reader import fail_fast, feast_command
+from serving.statistics.thresholds import MEMORY
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from dbt_project.workspace import Workspace
 from serving.doctor.checks import Check
 from serving.doctor.landed import Landed
-from serving.doctor.thresholds import BYTES_PER_RATING
+from serving.statistics.thresholds import BYTES_PER_RATING
 
 LIMIT = "CINEFEAST_MEMORY_LIMIT"
 DEFAULT_LIMIT = "12GB"  # profiles.yml

@@ -19,8 +19,8 @@ from dbt_project.build_inputs import EVENTS, SCHEMAS
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import literal, quoted
 from serving.doctor.groups import LABELS, Group
-from serving.doctor.thresholds import SAMPLE, SEED
 from serving.doctor.warehouse import BUILD, Warehouse, opened
+from serving.statistics.thresholds import SAMPLE, SEED
 
 if TYPE_CHECKING:
     from feast import FeatureStore

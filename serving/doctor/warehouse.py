@@ -14,7 +14,7 @@ from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined
 from serving.doctor.landed import Landed
-from serving.doctor.thresholds import MEMORY, REJECTED_WARN, REJECTED_WRONG
+from serving.statistics.thresholds import MEMORY, REJECTED_WARN, REJECTED_WRONG
 
 BUILD = "cd dbt_project && dbt build"
 REJECTED = "cd dbt_project && dbt show --select rejected_rows"

@@ -59,7 +59,7 @@ def record(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
 def add_film(store: Any) -> None:
     """One that no archive has, of a genre that others have."""
     from feature_repo.feedback_events import FilmUpdate, land_films
-    from serving.film_updates import write_profile
+    from serving.events.film_updates import write_profile
 
     drama = store.get_online_features(
         ["movie_profile:movie_genres", "movie_profile:movie_genre_names"], {"movie_id": list(range(1, 50))}

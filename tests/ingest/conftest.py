@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbt_project.workspace import VARIABLE, Workspace, workspace
-from serving.cli import main
+from serving.cli.main import main
 from tests.fixtures import FixtureData, write_dat_archive, write_fixture
 
 

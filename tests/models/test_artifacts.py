@@ -11,7 +11,7 @@ from dbt_project.errors import CineFeastError
 from models.config import ModelConfig
 from models.dataset import Dataset
 from models.ids import Ids
-from models.recall.item_cf import ItemCFConfig
+from models.recall.neighbours.item_cf import ItemCFConfig
 from tests.models.synthetic import PlantedStore, planted
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
-from models.recall.bench_index import made_up, measure_channels, measure_index
+from models.bench.index import made_up, measure_channels, measure_index
 
 
 def test_it_measures_every_index_and_names_the_one_that_counts() -> None:

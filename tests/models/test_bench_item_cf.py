@@ -7,8 +7,8 @@ import pytest
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from feature_repo.bench.process import Outcome
-from models.recall import bench_item_cf
-from models.recall.bench_item_cf import measure_item_cf
+from models.bench import item_cf as bench_item_cf
+from models.bench.item_cf import measure_item_cf
 from tests.conftest import Built
 
 

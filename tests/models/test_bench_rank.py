@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dbt_project.workspace import workspace
-from models.rank import bench, bench_samples
+from models.bench import rank as bench
+from models.bench import samples as bench_samples
 from tests.conftest import Built
 
 

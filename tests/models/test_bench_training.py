@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
-from models.recall.bench_training import made_up, other_examples_per_second
+from models.bench.training import made_up, other_examples_per_second
 
 
 def test_the_other_librarys_figure_is_its_last_line() -> None:

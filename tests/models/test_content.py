@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from models.dataset import Dataset
-from models.recall.content import Content, ContentConfig, nearest
+from models.recall.content.content import Content, ContentConfig, nearest
 from tests.models.conftest import untrained
 from tests.models.synthetic import GROUPS, PER_GROUP, PlantedStore, group_of, planted
 
@@ -88,7 +88,7 @@ def test_only_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for film, row in enumerate(every):
         near = np.argsort(-row, kind="stable")[:6]
         kept[film, near] = row[near]
-    monkeypatch.setattr("models.recall.content.CHUNK", 7)
+    monkeypatch.setattr("models.recall.content.content.CHUNK", 7)
     assert np.allclose(nearest(films, few).toarray(), kept, atol=1e-6)
 
 

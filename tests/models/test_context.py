@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.recall import context
+from models.recall.nn import context
 
 MOMENTS = [datetime(1970, 1, 1), datetime(1999, 12, 31, 23, 59, 59), datetime(2000, 2, 29, 5), datetime(2024, 7, 1, 12)]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.recall.contrast import log_frequencies, shared_bias, softmax_loss
+from models.recall.nn.contrast import log_frequencies, shared_bias, softmax_loss
 
 NONE = torch.zeros(4, 0)
 

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from models.dataset import Dataset
-from models.recall.ease import item_weights
 from models.recall.history import rated
+from models.recall.linear.ease import item_weights
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 

@@ -12,8 +12,8 @@ import pytest
 from dbt_project.errors import CineFeastError
 from models.dataset import Dataset
 from models.evaluation import cases, evaluate, peers, record
-from models.evaluation.metrics import list_metrics
 from models.evaluation.protocols import Protocol, ahead
+from models.metrics.ranked_lists import list_metrics
 from models.recall.merging import Merging, Share
 from models.train import train
 from models.two_stage import TwoStage

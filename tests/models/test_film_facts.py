@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.ids import Ids
-from models.recall.film_facts import STEPS, TEXT, film_facts
+from models.recall.nn.film_facts import STEPS, TEXT, film_facts
 
 CATALOGUE = pa.table({
     "movie_id": [30, 10, 20],

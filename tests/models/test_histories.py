@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.ids import Ids
-from models.recall import histories
+from models.recall.nn import histories
 
 FILMS = Ids(np.arange(100, 150))
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.recall.history_encoders import Encoder, RecencyMean, Transformer, encoder
+from models.recall.nn.encoders import Encoder, RecencyMean, Transformer, encoder
 
 KINDS: tuple[Encoder, ...] = ("mean", "gru", "transformer")
 DIM, WINDOW = 8, 6

@@ -8,9 +8,9 @@ import pytest
 from implicit.nearest_neighbours import CosineRecommender
 from scipy import sparse
 
-from models.recall import item_cf
-from models.recall.item_cf import similarities
-from models.recall.neighbours import nearest
+from models.recall.neighbours import item_cf
+from models.recall.neighbours.item_cf import similarities
+from models.recall.neighbours.neighbours import nearest
 from tests.models.recall_contract import RecallContract
 
 

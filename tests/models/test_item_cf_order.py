@@ -9,7 +9,7 @@ import pytest
 
 from models.dataset import Dataset
 from models.ids import Ids
-from models.recall.item_cf_order import transitions
+from models.recall.neighbours.item_cf_order import transitions
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PlantedStore

@@ -11,10 +11,10 @@ from scipy import sparse
 
 from models.dataset import Dataset
 from models.ids import Ids
-from models.recall import histories
-from models.recall.graph import build_graph, film_and_message, film_layers, people_edges, pooled, user_edges
-from models.recall.light_gcn import LightGCN
-from models.recall.pasts import newest_first, pasts
+from models.recall.graph.graph import build_graph, film_and_message, film_layers, people_edges, pooled, user_edges
+from models.recall.graph.light_gcn import LightGCN
+from models.recall.nn import histories
+from models.recall.nn.pasts import newest_first, pasts
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PER_GROUP, PlantedStore, group_of, planted

@@ -5,7 +5,7 @@ import pytest
 
 from models.recall.merge import SLICE, Lists, merge
 from models.recall.merging import Merging, Share
-from models.registry import MERGE, RECALL
+from models.recall.registry import MERGE, RECALL
 
 INF = -np.inf
 CHANNELS = {

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from models.evaluation.metrics import Rated, coverage, debiased, list_metrics, mean_and_interval, novelty, per_user
 from models.ids import Ids
+from models.metrics.ranked_lists import Rated, coverage, debiased, list_metrics, mean_and_interval, novelty, per_user
 
 # film 1 was rated by all eight users, film 2 by four, film 3 by one, film 9 by nobody
 RATED = Rated(Ids(np.array([1, 2, 3])), np.array([8, 4, 1]), users=8)

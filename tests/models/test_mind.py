@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from models.dataset import Dataset
-from models.recall.capsules import Capsules, active_interests, interest_softmax, route, squash
-from models.recall.mind import Mind
+from models.recall.interests.capsules import Capsules, active_interests, interest_softmax, route, squash
+from models.recall.interests.mind import Mind
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PER_GROUP

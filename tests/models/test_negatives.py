@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.recall.negatives import Kinds, Negatives, Ratings
+from models.recall.nn.negatives import Kinds, Negatives, Ratings
 
 FILMS, LOW, POPULAR, WINDOW = 15, 2.0, 5, 3
 USERS = 6

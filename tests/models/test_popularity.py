@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from models.dataset import Dataset
-from models.recall.popularity_genre import probabilities
+from models.recall.charts.genre import probabilities
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PlantedStore, group_of

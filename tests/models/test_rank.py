@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from models.evaluation.pointwise import auc, ece, gauc, pointwise
+from models.metrics.pointwise import auc, ece, gauc, pointwise
 from models.rank.calibration import Calibration
-from models.rank.network import watch_loss, weighted
-from models.rank.pairs import recall_columns
-from models.rank.parts import Crosses, Experts, Fields, Inputs, TargetAttention, boundaries, pairwise
+from models.rank.networks.network import watch_loss, weighted
+from models.rank.networks.parts import Crosses, Experts, Fields, Inputs, TargetAttention, boundaries, pairwise
+from models.rank.samples.pairs import recall_columns
 from models.recall.merge import merge
 from models.recall.merging import Merging
 

@@ -13,9 +13,9 @@ from models import train
 from models.dataset import Dataset
 from models.evaluation import ablate, rankers, tables
 from models.evaluation.cases import Cases
-from models.evaluation.metrics import Rated
 from models.evaluation.subgroups import by_subgroup
 from models.ids import Ids
+from models.metrics.ranked_lists import Rated
 from models.rank.config import RankConfig
 from models.recall.merging import Merging
 from models.registry import model_class

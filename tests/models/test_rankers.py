@@ -15,16 +15,17 @@ from dbt_project.errors import CineFeastError
 from models import onnx
 from models.columns import arrays, integers
 from models.dataset import Dataset
-from models.rank import network
-from models.rank.maker import Maker, Recipe, place, prepare
-from models.rank.negatives import KINDS, Drawer, Event
-from models.rank.onnx import PAIRS, export
-from models.rank.pairs import Facts, make_pairs
-from models.rank.parts import GAPS, doublings
-from models.rank.samples import Samples, make_samples
-from models.rank.shards import build
+from models.rank.networks import network
+from models.rank.networks.onnx import PAIRS, export
+from models.rank.networks.parts import GAPS, doublings
+from models.rank.registry import RANK
+from models.rank.samples.maker import Maker, Recipe, place, prepare
+from models.rank.samples.negatives import KINDS, Drawer, Event
+from models.rank.samples.pairs import Facts, make_pairs
+from models.rank.samples.samples import Samples, make_samples
+from models.rank.samples.shards import build
 from models.recall.merging import Merging
-from models.registry import RANK, model_class
+from models.registry import model_class
 from models.two_stage import REASONS, TwoStage
 from tests.models.synthetic import PlantedStore, group_of, other_future, planted
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from models.dataset import Dataset
-from models.recall.popularity import Popularity, PopularityConfig
-from models.recall.two_tower import TwoTower
+from models.recall.charts.popularity import Popularity, PopularityConfig
+from models.recall.two_tower.model import TwoTower
 from tests.models.conftest import SMALL, untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PlantedStore

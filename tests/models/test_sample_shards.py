@@ -11,12 +11,13 @@ from feature_repo.store import load_store
 from models.columns import integers as ids
 from models.columns import microseconds
 from models.dataset import Dataset
-from models.rank import shards
 from models.rank.config import RankConfig
-from models.rank.maker import Recipe, prepare
-from models.rank.samples import Samples, read
+from models.rank.samples import shards
+from models.rank.samples.maker import Recipe, prepare
+from models.rank.samples.samples import Samples, read
 from models.recall.merging import Merging
-from models.registry import RANKER, model_class
+from models.registry import model_class
+from models.served import RANKER
 from models.train import fit_channel
 from tests.conftest import Built
 

@@ -13,13 +13,14 @@ from dbt_project.ingest.text_vectors import land_vectors
 from dbt_project.workspace import Workspace
 from models.config import CONFIGS
 from models.dataset import Dataset
-from models.evaluation import ablate, cases, search
+from models.evaluation import ablate, cases, search, tune
 from models.evaluation.search import Dimension, Space
 from models.evaluation.validation import Validation, judge
-from models.recall import tune
+from models.rank.registry import RANK
 from models.recall.merge import merge
 from models.recall.merging import WARM, Merging, Share
-from models.registry import RANK, RECALL, model_class
+from models.recall.registry import RECALL
+from models.registry import model_class
 from tests.models.synthetic import PlantedStore, planted
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from models.recall.context import GAPS, HOURS, WEEKDAYS
-from models.recall.towers import Films, SENet, Shape, Sizes, Towers, Users
+from models.recall.nn.context import GAPS, HOURS, WEEKDAYS
+from models.recall.two_tower.towers import Films, SENet, Shape, Sizes, Towers, Users
 
 SIZES = Sizes(
     users=7, user_genres=4, user_statistics=3, context=True, films=9, film_genres=4, kinds=2, people=6, text=5,

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import onnx
-from models.recall.softmax import full_softmax, sampled_softmax
-from models.recall.transformer import BUCKETS, Block, Histories, Transformer, bucket
+from models.recall.nn.histories import Histories
+from models.recall.nn.softmax import full_softmax, sampled_softmax
+from models.recall.sequence.transformer import BUCKETS, Block, Transformer, bucket
 
 
 def network(facts: int = 5, **changes: bool) -> Transformer:

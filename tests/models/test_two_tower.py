@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from models.dataset import Dataset, Split
-from models.recall.towers import Films
-from models.recall.two_tower import TwoTower
-from models.recall.two_tower_training import Training
+from models.recall.two_tower.model import TwoTower
+from models.recall.two_tower.towers import Films
+from models.recall.two_tower.training import Training
 from tests.models.conftest import SMALL, untrained
 from tests.models.synthetic import PlantedStore, planted
 

@@ -9,7 +9,8 @@ from feast import FeatureStore
 
 from models.dataset import Dataset, Split
 from models.ids import Ids
-from models.recall.vectors import IndexConfig, VectorConfig, VectorRecaller, build_index, search
+from models.recall.search.index import IndexConfig, build_index, search
+from models.recall.search.vectors import VectorConfig, VectorRecaller
 
 TRAINED = {"epochs": 1, "patience": 1, "learning_rate": 0.1, "weight_decay": 0.0}
 

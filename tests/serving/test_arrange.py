@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from models.ids import Ids
-from serving.arrange import Arranged, Lineup, Wanted, arrange
-from serving.films import Films
-from serving.rules import Rules, Settings
+from serving.pipeline.catalogue import Films
+from serving.pipeline.rerank import Arranged, Lineup, Wanted, arrange
+from serving.rules.models import Rules, Settings
 
 GROUPS, EACH = 4, 5
 IDS = np.arange(1, GROUPS * EACH + 1)

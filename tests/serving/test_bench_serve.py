@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving import bench_vectors, user_vectors
-from serving.bench_load import Load
-from serving.bench_serve import CLIENTS, measure, soaked
-from serving.user_vectors import MINUTES, Mode
+from serving.bench import vectors as bench_vectors
+from serving.bench.load import Load
+from serving.bench.serve import CLIENTS, measure, soaked
+from serving.features import user_vectors
+from serving.features.user_vectors import MINUTES, Mode
 
 
 def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving import budget
-from serving.asked import CandidatesQuery
-from serving.budget import StageError, Stages
-from serving.metrics import Metrics
+from serving.schemas.requests import CandidatesQuery
+from serving.telemetry import deadlines as budget
+from serving.telemetry.deadlines import StageError, Stages
+from serving.telemetry.metrics import Metrics
 from tests.serving.conftest import Demo
 from tests.serving.servers import PATIENT, wait_for
 
@@ -21,7 +21,7 @@ USER = 12
 
 @pytest.fixture(scope="module")
 def recommender(demo: Demo) -> Iterator[Any]:
-    from serving.loading import load_recommender
+    from serving.runtime.loader import load_recommender
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CINEFEAST_WORKSPACE", str(demo.root))
@@ -165,7 +165,7 @@ def test_a_damaged_artifact_is_told(demo: Demo, tmp_path: Path, monkeypatch: pyt
 
     from dbt_project.errors import CineFeastError
     from feature_repo.store import load_store
-    from models.recall.two_tower import TwoTower
+    from models.recall.two_tower.model import TwoTower
 
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(demo.root))
     artifact = shutil.copytree((demo.root / "artifacts" / "two_tower").resolve(), tmp_path / "two_tower")

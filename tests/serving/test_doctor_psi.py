@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from scipy.stats import entropy
 
-from serving.doctor.bins import counted, numeric_codes
-from serving.doctor.psi import by_chance, psi
-from serving.doctor.thresholds import BINS, CHANCE
+from serving.statistics.bins import counted, numeric_codes
+from serving.statistics.psi import by_chance, psi
+from serving.statistics.thresholds import BINS, CHANCE
 
 rng = np.random.default_rng(3)
 

@@ -20,14 +20,15 @@ from typer.testing import CliRunner
 
 from dbt_project.build_inputs import EVENTS, SCHEMAS, note_file
 from dbt_project.workspace import Workspace
-from serving.cli import app
-from serving.doctor import resources, thresholds
+from serving.cli.main import app
+from serving.doctor import resources
 from serving.doctor.artifacts import labels_hash
 from serving.doctor.checks import Check, Diagnosis
 from serving.doctor.examine import examine
 from serving.doctor.registry import has_unknown_fields
 from serving.doctor.versions import misfits
 from serving.doctor.warehouse import Warehouse, read_warehouse, rows_check
+from serving.statistics import thresholds
 from tests.commands import REPOSITORY
 
 NAMES = ["versions", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online"]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from serving.drift import FEWEST, FILMS, USERS, Drift
+from serving.monitoring.drift import FEWEST, FILMS, USERS, Drift
 from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 

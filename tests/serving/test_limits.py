@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.keys import READ_RATE, Keys
-from serving.problems import TooManyError
+from serving.api.auth import READ_RATE, Keys
+from serving.errors import TooManyError
 from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.asked import CandidatesQuery, ListQuery
-from serving.budget import Stages
-from serving.metrics import Metrics
-from serving.people import People
-from serving.served_log import SERVICE, SHARE, share
+from serving.monitoring.feature_log import SERVICE, SHARE, share
+from serving.pipeline.user_context import People
+from serving.schemas.requests import CandidatesQuery, ListQuery
+from serving.telemetry.deadlines import Stages
+from serving.telemetry.metrics import Metrics
 from tests.features.online import equal
 from tests.serving.servers import KEYS, PATIENT, WRITER, served, wait_for
 
@@ -92,7 +92,7 @@ def test_a_log_that_cannot_be_written_costs_no_answer(copied: Path) -> None:
 
 @pytest.fixture
 def recommender(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from serving.loading import load_recommender
+    from serving.runtime.loader import load_recommender
 
     for name, value in {"CINEFEAST_WORKSPACE": str(copied), "REDIS_CONNECTION_STRING": "", **PATIENT, **ALL}.items():
         monkeypatch.setenv(name, value)
@@ -100,7 +100,8 @@ def recommender(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from serving import look, served
+    from serving.monitoring import recorder as served
+    from serving.monitoring import sample as look
 
     monkeypatch.setattr(served, "WAITING", 5)
     monkeypatch.setattr(look, "MOST_SHOWN", 1)
@@ -131,8 +132,8 @@ def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch
 
 def test_an_answer_that_has_begun_before_a_swap_ends_as_it_began(recommender: Any) -> None:
     """The new models read fewer features of a user than the old, or others."""
-    from serving.features import SEEN, OnlineFeatures
-    from serving.served import ServedFeatures
+    from serving.features.reader import SEEN, OnlineFeatures
+    from serving.monitoring.recorder import ServedFeatures
 
     new = copy.copy(recommender)
     new.features = OnlineFeatures(recommender.features.store, [SEEN])

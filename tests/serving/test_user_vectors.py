@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.metrics import Metrics
-from serving.user_vectors import InProcess, InRedis, Kept, Mode, UserVectors, mode
+from serving.features.user_vectors import InProcess, InRedis, Kept, Mode, UserVectors, mode
+from serving.telemetry.metrics import Metrics
 from tests.serving.conftest import Demo
 from tests.serving.servers import RedisServer
 
@@ -17,7 +17,7 @@ from tests.serving.servers import RedisServer
 def loaded(demo: Demo) -> Iterator[tuple[Any, Any]]:
     from feature_repo.store import load_store
     from models.two_stage import TwoStage
-    from serving.features import OnlineFeatures
+    from serving.features.reader import OnlineFeatures
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CINEFEAST_WORKSPACE", str(demo.root))

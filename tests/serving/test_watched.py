@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.metrics import Metrics
+from serving.telemetry.metrics import Metrics
 from tests.commands import REPOSITORY
 from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for

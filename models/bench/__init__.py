@@ -1,0 +1,1 @@
+"""What training, search, ranking and samples cost on this machine."""

@@ -1,0 +1,1 @@
+"""Rankers that networks have to beat."""

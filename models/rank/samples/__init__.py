@@ -1,0 +1,1 @@
+"""What rankers learn from: events, negatives, pairs of user and film, in shards."""

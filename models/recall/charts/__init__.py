@@ -1,0 +1,1 @@
+"""What most rated: over all time, lately, by genre."""

@@ -1,0 +1,1 @@
+"""LightGCN over users, films and people."""

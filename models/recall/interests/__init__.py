@@ -1,0 +1,1 @@
+"""MIND: several interests of a user."""

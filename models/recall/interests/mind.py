@@ -1,0 +1,115 @@
+"""MIND: several interest vectors a user. Li et al., Multi-interest network with dynamic routing (CIKM 2019)."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from feast import FeatureStore
+from torch import Tensor
+
+from models.columns import ragged
+from models.dataset import Dataset, Split
+from models.ids import Ids
+from models.recall.interests.capsules import Capsules, interest_softmax
+from models.recall.nn import histories
+from models.recall.nn.check import judge, validation_check
+from models.recall.nn.pasts import newest_first, pasts
+from models.recall.search.vectors import VectorConfig, VectorRecaller
+from models.training import Task, device, train
+
+
+class MindConfig(VectorConfig):
+    """Configuration of MIND."""
+
+    dim: int
+    """Width of the vectors."""
+    interests: int
+    """At most so many interests a user."""
+    rounds: int
+    """Rounds of routing."""
+    sharpness: float
+    """What agreement between film and interest is multiplied by in routing; 1 as in the paper."""
+    length: int
+    """How many of a user's latest films are looked at."""
+    recency: float
+    """What a film adds to interests: (1 + films rated since) ** -recency; 0 counts all alike, as the paper does."""
+    temperature: float
+    """What products with films, which are of length one, are divided by in the loss; smaller is sharper."""
+    dropout: float
+    """Share of a past's films left out at random in training."""
+    negatives: int
+    """Films drawn for a batch's sampled softmax."""
+    batch: int
+    """Events in a batch."""
+    judged: int = 2000
+    """How many validation events judge an epoch."""
+
+
+class Mind(VectorRecaller):
+    """Dynamic routing of the history into interests; a film is as near as the nearest of them."""
+
+    Config = MindConfig
+    config: MindConfig
+
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Train on every event up to `until` against what its user had rated before; up to `train`, stop early."""
+        c = self.config
+        table = data.histories(c.service, until)
+        self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
+        flat = histories.flatten(table, self.films)
+        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
+        event, cut = pasts(flat, c.length)
+        with torch.random.fork_rng():
+            torch.manual_seed(c.seed)
+            self.network = self._network().to(device())
+            task = Task(
+                batches=lambda rng: np.array_split(rng.permutation(len(event)), -(-len(event) // c.batch)),
+                loss=lambda rows: self._loss(newest_first(flat, cut[rows]), flat.films[event[rows]] - 1),
+                measure=(lambda: judge(self._indexed(), check)) if check else None,
+                data=f"{data.data_hash} {data.protocol} {until}",
+            )
+            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
+        self._indexed()
+        self.came_from(data, until)
+
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """See VectorRecaller: the interests; who has fewer than others has the first again in the others' place."""
+        flat = histories.flatten(users, self.films)
+        past = newest_first(flat, histories.latest(flat, self.config.length))
+        with torch.inference_mode():
+            interests, active = self.network(torch.from_numpy(past).to(self.network.start.device))
+            interests = torch.where(active[:, :, None], interests, interests[:, :1])
+        return interests.float().cpu().numpy(), past[:, 0] > 0
+
+    def _loss(self, past: np.ndarray, targets: np.ndarray) -> Tensor:
+        """Softmax loss of the films (b,) that users chose after their past (b, t)."""
+        c, where = self.config, device()
+        interests, active = self.network(torch.from_numpy(past).to(where))
+        films = self.network.film_vectors()
+        drawn = torch.randint(len(films), (c.negatives,), device=where)
+        return interest_softmax(interests / c.temperature, active, films, torch.from_numpy(targets).to(where), drawn)
+
+    def _network(self) -> Capsules:
+        c = self.config
+        return Capsules(len(self.films), c.length, c.dim, c.interests, c.rounds, c.sharpness, c.recency, c.dropout)
+
+    def _indexed(self) -> "Mind":
+        self.index_films(self.network.film_vectors().detach().float().cpu().numpy())
+        return self
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The network's weights; the film table is among them."""
+        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The epochs trained."""
+        return {"epochs": self.epochs}
+
+    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
+        """Build the network and the index from what was saved."""
+        self.epochs = facts["epochs"]
+        self.network = self._network()
+        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+        self.network.eval()
+        self._indexed()

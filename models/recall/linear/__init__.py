@@ -1,0 +1,1 @@
+"""Closed-form and alternating least squares models of who rated what."""

@@ -1,0 +1,1 @@
+"""Films and users that are near each other by co-ratings."""

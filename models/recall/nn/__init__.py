@@ -1,0 +1,1 @@
+"""What the networks of recall share: histories as tensors, encoders, losses, negatives."""

@@ -1,0 +1,1 @@
+"""Vectors of films and their index."""

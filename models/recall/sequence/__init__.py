@@ -1,0 +1,1 @@
+"""A causal Transformer over the whole history."""

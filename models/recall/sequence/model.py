@@ -1,0 +1,192 @@
+"""Sequence recall: a causal Transformer over all that a user has rated, in order."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import torch
+from feast import FeatureStore
+from torch import Tensor
+from torch.nn import functional as F
+
+from models import onnx
+from models.columns import ragged
+from models.dataset import Dataset, Split
+from models.ids import Ids
+from models.recall.nn import histories
+from models.recall.nn.check import judge, validation_check
+from models.recall.nn.film_facts import Fact, film_facts
+from models.recall.nn.histories import Histories
+from models.recall.nn.softmax import full_softmax, sampled_softmax
+from models.recall.search.vectors import VectorConfig, VectorRecaller
+from models.recall.sequence.transformer import Transformer
+from models.training import Task, device, train
+
+USERS_AT_ONCE = 128
+"""Users whose vectors are worked out together: attention holds a square of the history's length for each."""
+
+
+class SequenceConfig(VectorConfig):
+    """Configuration of the sequence model."""
+
+    length: int
+    """How many of a user's latest events are looked at."""
+    dim: int
+    """Width of the vectors."""
+    heads: int
+    """Attention heads."""
+    blocks: int
+    """Transformer blocks."""
+    inner: int
+    """Width inside the perceptrons."""
+    dropout: float
+    """Dropout after attention and perceptron."""
+    input_dropout: float
+    """Dropout on the inputs."""
+    film_facts: list[Fact]
+    """What is known of films that adds to their vectors."""
+    ratings: bool
+    """Whether the rating given is an input."""
+    gaps: bool
+    """Whether time between events is an input and a bias of attention."""
+    calendar: bool
+    """Whether the hour and weekday of the question are inputs."""
+    negatives: int
+    """Films drawn for a batch's sampled softmax; 0 for the softmax over all films."""
+    unseen: bool
+    """Whether a film is told apart from those not yet seen alone, as answers leave out what was seen; a sample of films
+    (`negatives`) hits too few that were for it to matter, and is taken as it is."""
+    temperature: float
+    """What cosines are divided by in the loss; 0 compares by plain inner products."""
+    positions: int
+    """Events in a batch, padding included."""
+    judged: int = 2000
+    """How many validation events judge an epoch."""
+
+
+class Sequence(VectorRecaller):
+    """Self-attention over the history, trained to name the next film at every position of it."""
+
+    Config = SequenceConfig
+    EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
+    config: SequenceConfig
+
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Train on every user's history up to `until`; up to `train`, validation stops it early."""
+        c = self.config
+        table = data.histories(c.service, until)
+        self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
+        facts = self._facts(data, until)
+        flat = histories.flatten(table, self.films)
+        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
+        with torch.random.fork_rng():
+            torch.manual_seed(c.seed)
+            self.network = self.build(facts).to(device())
+            task = Task(
+                batches=lambda rng: histories.batches(flat, c.length, c.positions, rng),
+                loss=lambda cut: self.loss(flat, cut),
+                measure=(lambda: judge(self._indexed(), check)) if check else None,
+                data=f"{data.data_hash} {data.protocol} {until}",
+            )
+            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
+        self._indexed()
+        self.came_from(data, until)
+
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """See VectorRecaller: the vector at each history's last event; a user without any known film is unknown."""
+        flat = histories.flatten(users, self.films)
+        last = histories.latest(flat, self.config.length)
+        size = last[:, 1] - last[:, 0]
+        vectors = np.zeros((users.num_rows, 1, self.config.dim), np.float32)
+        where = next(self.network.parameters()).device
+        by_size = np.argsort(size, kind="stable")  # little padding
+        with torch.inference_mode():
+            for some in np.split(by_size, range(USERS_AT_ONCE, len(by_size), USERS_AT_ONCE)):
+                at = torch.from_numpy(np.maximum(size[some] - 1, 0)).to(where)
+                vectors[some, 0] = self._last(histories.gather(flat, last[some], where), at)
+        if self.config.temperature:
+            faiss.normalize_L2(vectors[:, 0])
+        return vectors, size > 0
+
+    def _last(self, held: Histories, at: Tensor) -> np.ndarray:
+        if self.session is None or len(at) > 1:
+            found: np.ndarray = self.network.last(held, self.table, at).float().cpu().numpy()
+            return found
+        given = {**held._asdict(), "at": at, "films_table": self.table}
+        return self.session({name: part.numpy() for name, part in given.items()})
+
+    def loss(self, flat: histories.Flat, cut: np.ndarray) -> Tensor:
+        """Mean loss over what is predicted in windows (b, 2) of the histories."""
+        where = device()
+        table = self.network.films()
+        held = histories.gather(flat, cut, where)
+        hidden = self.network(held, table)  # (b, t, d)
+        window, place, film = histories.targets(flat, cut, where)
+        asked, films = self._compared(hidden[window, place]), self._compared(table[1:])
+        if self.config.temperature:
+            asked = asked / self.config.temperature
+        if not self.config.negatives:
+            seen = histories.seen(held.films, window, place) - 1 if self.config.unseen else None
+            return full_softmax(asked, films, film - 1, seen)
+        drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
+        return sampled_softmax(asked, films, film - 1, drawn)
+
+    def build(self, facts: np.ndarray) -> Transformer:
+        """An untrained network for films of which `facts` (m, w) are known."""
+        c = self.config
+        widest = -(-c.length // histories.ROUND) * histories.ROUND
+        return Transformer(
+            facts=torch.from_numpy(facts), length=widest, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
+            dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
+        )  # fmt: skip
+
+    def _indexed(self) -> "Sequence":
+        """The film table and the index of the weights as they are; neither is worked out anew for a request."""
+        with torch.no_grad():
+            self.table = self.network.films()
+            self.index_films(self._compared(self.table[1:]).float().cpu().numpy())
+        return self
+
+    def _facts(self, data: Dataset, until: Split) -> np.ndarray:
+        c = self.config
+        if not c.film_facts:
+            return np.zeros((len(self.films), 0), np.float32)
+        return film_facts(data.catalogue(c.service, until), self.films, c.film_facts)
+
+    def _compared(self, vectors: Tensor) -> Tensor:
+        """Vectors (..., d) as they are compared: of length one where cosines are."""
+        return F.normalize(vectors, dim=-1) if self.config.temperature else vectors
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The network's weights; the film table and the films' facts are among them."""
+        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The epochs trained."""
+        return {"epochs": self.epochs}
+
+    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
+        """Build the network and the index from what was saved."""
+        self.epochs = facts["epochs"]
+        self.network = self.build(tensors["facts"])
+        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+        self.network.eval()
+        self._indexed()
+
+    def save_parts(self, folder: Path) -> None:
+        """The network as ONNX: one history of any length, and the film table, which is not written twice."""
+        history = Histories(*(torch.ones(1, histories.ROUND, dtype=torch.long) for _ in Histories._fields))
+        example = {**history._asdict(), "at": torch.tensor([0]), "films_table": self.table}
+        axes = {name: {1: "events"} for name in Histories._fields}
+
+        def ask(*inputs: Tensor) -> Tensor:
+            *columns, at, table = inputs
+            return self.network.last(Histories(*columns), table, at)
+
+        onnx.export(self.network, ask, example, folder / onnx.FILE, axes)
+
+    def load_parts(self, folder: Path) -> None:
+        """Take it back."""
+        self.session = onnx.Session(folder / onnx.FILE)

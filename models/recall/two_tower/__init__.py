@@ -1,0 +1,1 @@
+"""A tower for users and one for films, with features of both."""

@@ -1,0 +1,146 @@
+"""Two-tower recall: a user vector and a film vector whose inner product says how well they fit."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+from feast import FeatureStore
+
+from models import onnx
+from models.columns import integers, microseconds, numbers
+from models.dataset import SPLITS, Dataset, Split
+from models.ids import Ids
+from models.recall.nn.check import judge, validation_check
+from models.recall.nn.negatives import Kinds, Negatives, Ratings
+from models.recall.search.vectors import VectorRecaller
+from models.recall.two_tower.config import TwoTowerConfig
+from models.recall.two_tower.features import Facts, Features
+from models.recall.two_tower.towers import Films, Shape, Towers, Users
+from models.recall.two_tower.training import Examples, Training
+from models.training import Task, train
+
+
+class TwoTower(VectorRecaller):
+    """Two-tower retrieval: history, ids, genres, people, text, statistics and context, gated, in one space.
+
+    Yi et al., Sampling-bias-corrected neural modeling (RecSys 2019), with negatives mixed in as in Yang et al. (WWW
+    2020), gates as in Huang et al. (RecSys 2019), and ratings as a second task.
+    """
+
+    Config = TwoTowerConfig
+    EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
+    config: TwoTowerConfig
+
+    def __init__(self, config: TwoTowerConfig) -> None:
+        super().__init__(config)
+        self.features = Features(config)
+
+    def fit(self, data: Dataset, until: Split) -> None:
+        """Train on the ratings up to `until`, then index the films as of its end.
+
+        Up to `train`, training stops early by Recall@50 of the validation events and keeps the best weights; further
+        on it runs for as many epochs as that took (see `refit`), or the configured number.
+        """
+        catalogue = data.catalogue(self.config.service, until)
+        self.films = Ids(integers(catalogue, "movie_id"))
+        check = validation_check(data, self.config.service, self.config.seed) if until == "train" else None
+
+        def measure() -> dict[str, float]:
+            assert check
+            self.index_films(self._film_vectors(facts))
+            found = judge(self, check)
+            return {"recall@50": found.pop("recall@50")} | found
+
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            examples, negatives = self._examples(data, until, catalogue)
+            facts = self.features.facts(catalogue)
+            self.network = self._network()
+            training = Training(self.network, examples, facts, negatives, self.config)
+            task = Task(training.batches, training.loss, measure if check else None, f"{data.data_hash} {until}")
+            self.epochs, self.metrics = train(self.network, task, self.config, self.epochs, self.run)
+        self.index_films(self._film_vectors(facts))
+        self.came_from(data, until)
+
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors (n, 1, d) of rows of user features; someone without any film known from training is not known."""
+        batch = self.features.of_users(users, self.films, self.trained)
+        known = (batch.history > 0).any(dim=1).numpy()
+        if self.session and users.num_rows == 1:
+            return self.session({name: part.numpy() for name, part in batch._asdict().items()})[:, None], known
+        place = self.network.film_id.weight.device
+        with torch.inference_mode():
+            vectors = self.network.users(Users(*(part.to(place) for part in batch)))
+        return vectors.float().cpu().numpy()[:, None], known
+
+    def _network(self) -> Towers:
+        shape = Shape(**{name: getattr(self.config, name) for name in Shape._fields})
+        return Towers(self.features.sizes(len(self.films)), shape)
+
+    def _examples(self, data: Dataset, until: Split, catalogue: pa.Table) -> tuple[Examples, Negatives]:
+        """Fit the features, and turn training ratings into examples and what negatives are drawn from."""
+        c = self.config
+        events = data.interactions(*SPLITS[: SPLITS.index(until) + 1])
+        table = data.users(c.service, events.select(["user_id", "event_timestamp"]).to_pandas())
+        self.features.fit(table, catalogue)
+        films = self.films.rows(integers(events, "movie_id")) + 1
+        self.trained = np.bincount(films, minlength=len(self.films) + 1)[1:] > 0
+        users = self.features.of_users(table, self.films, self.trained)
+        useful = (users.history > 0).any(dim=1).numpy() & (films > 0)  # as served: someone with a film behind them
+        stars = numbers(events, "rating")[useful]
+        examples = Examples(
+            Users(*(part[useful] for part in users)), torch.from_numpy(films[useful]),
+            torch.from_numpy((stars - stars.mean()) / max(float(stars.std()), 1e-3)),
+        )  # fmt: skip
+        ratings = Ratings(integers(events, "user_id")[useful], films[useful], stars, microseconds(events)[useful])
+        kinds = Kinds(c.hard_low_rated, c.hard_popular, c.hard_same_genre, c.hard_stale)
+        genres = np.concatenate([np.zeros((1, self.features.genres)), self.features.film_genres(catalogue)])
+        return examples, Negatives(ratings, genres, kinds, c.low_rating, c.popular, c.window)
+
+    @torch.no_grad()
+    def _film_vectors(self, facts: Facts) -> np.ndarray:
+        """Vectors (m, d) of all films; one without a rating in training is id 0."""
+        self.network.eval()
+        place = self.network.film_id.weight.device
+        known = torch.from_numpy(self.trained)
+        parts = []
+        for rows in torch.arange(len(self.films)).split(8192):
+            films = facts.films(rows + 1)
+            films = films._replace(id=films.id * known[rows])
+            parts.append(self.network.films(Films(*(part.to(place) for part in films))).float().cpu())
+        return torch.cat(parts).numpy()
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Weights of both towers, the films' vectors, what the features learned."""
+        weights = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        return weights | {"trained": self.trained, "vectors": self.vectors} | self.features.tensors()
+
+    def facts(self) -> dict[str, Any]:
+        """What the features' widths are, the categories' values, the epochs trained."""
+        return self.features.described() | {"epochs": self.epochs}
+
+    def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
+        """Build the towers and the index from what was saved."""
+        self.trained, self.epochs = tensors["trained"], facts["epochs"]
+        self.features.restore(tensors, facts)
+        self.network = self._network()
+        weights = {n.removeprefix("network."): v for n, v in tensors.items() if n.startswith("network.")}
+        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        self.network.eval()
+        self.index_films(tensors["vectors"])
+
+    def save_parts(self, folder: Path) -> None:
+        """The user tower as ONNX, for one user."""
+        sizes, window = self.network.sizes, self.config.window
+        example = Users(
+            torch.ones(1).long(), torch.ones(1, window).int(), torch.zeros(1, sizes.user_genres),
+            torch.zeros(1, sizes.user_statistics), torch.zeros(1, 3).long(),
+        )  # fmt: skip
+        network = self.network
+        onnx.export(network, lambda *i: network.users(Users(*i)), example._asdict(), folder / onnx.FILE, {})
+
+    def load_parts(self, folder: Path) -> None:
+        """Take it back."""
+        self.session = onnx.Session(folder / onnx.FILE)

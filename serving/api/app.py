@@ -1,0 +1,60 @@
+"""The HTTP API: recommendations, health and metrics. Run as: cinefeast serve."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+
+from serving.api.auth import Keys
+from serving.api.middleware import BodyLimit, ClientLimit, RequestLimit, most_requests
+from serving.api.problems import add_handlers
+from serving.api.routes.events import add_events
+from serving.api.routes.films import add_films
+from serving.api.routes.health import add_health
+from serving.api.routes.page import add_page
+from serving.api.routes.recommendations import add_lists
+from serving.api.routes.users import add_users
+from serving.pipeline.recommender import Recommender
+from serving.runtime.service import Service
+from serving.telemetry.deadlines import Stages
+from serving.telemetry.logs import RequestLog
+
+THREADS = 4
+"""Requests that are worked on at a time, the others wait: more of them only hand the interpreter lock to and fro."""
+
+
+def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None]) -> FastAPI:
+    """The app. It answers /health/live at once and warms up beside; `done` is called when that ends."""
+    service, keys = Service(), Keys()
+
+    def warm_up() -> None:
+        try:
+            service.warm_up(load)
+        except Exception as error:
+            service.failure = error
+        done(service)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
+        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="CineFeast",
+        version="1",
+        description="Film recommendations from Feast's online features.",
+        lifespan=lifespan,
+    )
+    app.state.service, app.state.keys = service, keys
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLimit, most=most_requests())
+    app.add_middleware(ClientLimit, keys=keys)
+    app.add_middleware(RequestLog)  # the last one added sees a request first
+    add_handlers(app)
+    for add in (add_health, add_page, add_lists, add_users, add_events, add_films):
+        add(app, service)
+    return app

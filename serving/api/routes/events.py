@@ -1,0 +1,37 @@
+"""Events in: ratings, watches, clicks and hides."""
+
+from fastapi import Depends, FastAPI
+
+from serving.api.auth import may_write
+from serving.api.problems import responses
+from serving.errors import NotFoundError
+from serving.runtime.service import Service
+from serving.schemas.events import Event, Events, Receipt
+
+
+def add_events(app: FastAPI, service: Service) -> None:
+    """/v1/events and /v1/events/bulk."""
+    problems = responses(401, 404, 413, 429, 503)
+    allowed = [Depends(may_write)]
+
+    def take(events: list[Event]) -> Receipt:
+        films = service.recommender.films
+        if unknown := sorted({event.movie_id for event in events if event.movie_id not in films}):
+            raise NotFoundError(f"no film {', '.join(map(str, unknown[:10]))}; nothing was taken")
+        return service.events.submit(events)
+
+    @app.post(
+        "/v1/events", tags=["events"], summary="Take an event", status_code=202, responses=problems,
+        dependencies=allowed,
+    )  # fmt: skip
+    def event(event: Event) -> Receipt:
+        """On disk when this answers, and known to the next recommendation where `online` is true."""
+        return take([event])
+
+    @app.post(
+        "/v1/events/bulk", tags=["events"], summary="Take events in bulk", status_code=202, responses=problems,
+        dependencies=allowed,
+    )  # fmt: skip
+    def bulk(events: Events) -> Receipt:
+        """All are taken or none. An event whose id was accepted before counts as repeated, and changes nothing."""
+        return take(events.events)

@@ -1,0 +1,52 @@
+"""Lists of films: for a user, for a visitor, near a film, popular, trending, given ones in order."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query
+
+from serving.api.problems import responses
+from serving.pipeline.recommender import POPULAR, TRENDING
+from serving.runtime.service import Service
+from serving.schemas.events import LARGEST_ID
+from serving.schemas.requests import CandidatesOf, ListForUser, QueryOf, RerankBody, VisitorBody
+from serving.schemas.responses import Answer
+
+UserId = Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[196])]
+MovieId = Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[50])]
+ForUserOf = Annotated[ListForUser, Query()]
+
+
+def add_lists(app: FastAPI, service: Service) -> None:
+    """Every route that answers with a list. Sync handlers: NumPy and Torch release the GIL while they work."""
+    common: dict[str, Any] = {"tags": ["lists"], "response_model": Answer, "responses": responses(404, 429, 503)}
+
+    @app.get("/v1/users/{user_id}/recommendations", summary="Films for a user", **common)
+    def recommendations(user_id: UserId, asked: CandidatesOf) -> Answer:
+        """Best first. For a user of whom nothing is known the popular ones, and `reason` says so."""
+        with service.metrics.stage("total"):
+            return service.recommender.answer(user_id, asked)
+
+    @app.post("/v1/recommendations", summary="Films for a visitor without an account", **common)
+    def visitor(body: VisitorBody, asked: CandidatesOf) -> Answer:
+        """Nothing of it is kept."""
+        return service.recommender.visitor(body.ratings, asked)
+
+    @app.post("/v1/users/{user_id}/rerank", summary="Given films in a user's order", **common)
+    def rerank(user_id: UserId, body: RerankBody, asked: QueryOf) -> Answer:
+        """Those that the user has seen or hidden, and those that no model knows, are left out."""
+        return service.recommender.rerank(user_id, body.movie_ids, asked)
+
+    @app.get("/v1/films/{movie_id}/similar", summary="Films like a film", **common)
+    def similar(movie_id: MovieId, asked: ForUserOf) -> Answer:
+        """Nearest first."""
+        return service.recommender.similar(movie_id, asked.user_id, asked)
+
+    @app.get("/v1/popular", summary="The films with most ratings", **common)
+    def popular(asked: ForUserOf) -> Answer:
+        """Of all time."""
+        return service.recommender.chart(POPULAR, asked.user_id, asked)
+
+    @app.get("/v1/trending", summary="The films with most ratings lately", **common)
+    def trending(asked: ForUserOf) -> Answer:
+        """Of the 90 days before the last rating that the models know."""
+        return service.recommender.chart(TRENDING, asked.user_id, asked)

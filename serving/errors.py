@@ -1,0 +1,75 @@
+"""What can go wrong while something is served. HTTP's words for it are in serving/api/problems.py.
+
+ServingError
+    NotReadyError       the warm-up is not over
+    OverloadedError     more waits than can be answered soon
+    NotWrittenError     events could not be put on disk
+    NotFoundError       no such thing
+    NoKeyError          no key that may do this
+    TooManyError        asked more often than allowed
+    TooLargeError       more was sent than is taken
+OnlineStoreError        the online store does not answer
+"""
+
+from typing import ClassVar
+
+from dbt_project.errors import CineFeastError
+
+
+class OnlineStoreError(CineFeastError):
+    """The online store does not answer now; it may later."""
+
+
+class ServingError(Exception):
+    """Something that ends a request."""
+
+    next_step: ClassVar[str | None] = None
+    """What whoever asked can do."""
+    retry_after: int | None = None
+    """Seconds after which it may go well, where that is known."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotReadyError(ServingError):
+    """A request came before the warm-up was over."""
+
+    next_step, retry_after = "ask again when /health/ready is 200", 1
+
+
+class OverloadedError(ServingError):
+    """More requests wait than can be answered soon."""
+
+    next_step, retry_after = "ask again after the seconds of Retry-After", 1
+
+
+class NotWrittenError(ServingError):
+    """Events that could not be put on disk, and so were not taken."""
+
+    next_step, retry_after = "make room in the workspace, then send them again", 5
+
+
+class NotFoundError(ServingError):
+    """There is no such thing."""
+
+    next_step = "see /docs for what can be asked"
+
+
+class NoKeyError(ServingError):
+    """A request without a key that is allowed to do this."""
+
+    next_step = "send a key in the header X-API-Key; docs/serving.md says how to set one"
+
+
+class TooManyError(ServingError):
+    """A client that asks more often than it may."""
+
+    next_step, retry_after = "ask again after the seconds of Retry-After", 1
+
+
+class TooLargeError(ServingError):
+    """A body above the limit."""
+
+    next_step = "send fewer at a time"

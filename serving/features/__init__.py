@@ -1,0 +1,1 @@
+"""The door to the online store: rows of features, and users' vectors."""

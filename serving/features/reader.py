@@ -1,0 +1,160 @@
+"""Features at inference, through Feast only: a user's per request, all films' once, in memory.
+
+A film's features change only when `feast materialize` runs, and reading 500 films for one answer takes
+tens of milliseconds; so films are read in bulk when the server starts and stamped with a version.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import redis.exceptions
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import workspace
+from serving.errors import OnlineStoreError
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+    from feature_repo.online_store.columns import ColumnReader
+
+CATALOGUE = "catalogue_v1"
+SEEN = "seen_v1"
+RULES = "rules_v1"
+REDIS = "REDIS_CONNECTION_STRING"
+ONLINE_ERRORS = (redis.exceptions.RedisError, sqlite3.Error, OSError)
+"""What a store that does not answer raises."""
+MOVIES_PER_READ = 1000
+MATERIALIZE = "materialize 1970-01-01T00:00:00 $(date -u +%Y-%m-%dT%H:%M:%S)"
+
+
+def feast_options() -> list[str]:
+    """The options that make `feast` use serving's store: Redis where REDIS_CONNECTION_STRING is set."""
+    return ["-f", "feature_store.redis.yaml"] if os.environ.get(REDIS) else []
+
+
+def feast_command(verb: str) -> str:
+    """What to type to run `feast VERB` on the store that serving uses."""
+    return " ".join(["cd feature_repo && feast", *feast_options(), verb])
+
+
+def unavailable(error: Exception) -> OnlineStoreError:
+    """Say which store does not answer and what to do about it."""
+    address = (os.environ.get(REDIS) or "").split(",")[0]
+    if address:
+        return OnlineStoreError(
+            f"the online store (Redis at {address}) does not answer: {error}",
+            f"start Redis at {address}; if it lost its data, {feast_command(MATERIALIZE)}",
+        )
+    return OnlineStoreError(
+        f"the online store {workspace().online} cannot be read: {error}",
+        f"{feast_command('apply')} && feast {MATERIALIZE}",
+    )
+
+
+def check_built() -> None:
+    """Fail at once, before anything heavy is imported, when a step before serving has not run."""
+    place = workspace()
+    if not place.registry.exists():
+        raise CineFeastError(f"no Feast registry at {place.registry}", feast_command("apply"))
+    if not any(place.artifacts.glob("*/config.json")):
+        raise CineFeastError(f"no trained models in {place.artifacts}", "cinefeast train")
+
+
+def fail_fast(store: "FeatureStore") -> "FeatureStore":
+    """Make a dead Redis known within a second: by default its client tries for several before it says so."""
+    online = store.config.online_store
+    if os.environ.get(REDIS):
+        online.connection_string += ",retry=null,socket_connect_timeout=1,socket_timeout=1"
+    return store
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All films' features as they were online at one moment.
+
+    `table` has a row a film: movie_id and the features of catalogue_v1. `version` is a hash of its content:
+    equal features have equal versions, on whatever store.
+    """
+
+    table: pa.Table
+    version: str
+
+
+class OnlineFeatures:
+    """Read features from the online store.
+
+    A user's features are those of every user view in `services`, the services that the loaded models name, so
+    that serving never asks for a feature that no model reads.
+    """
+
+    def __init__(self, store: "FeatureStore", services: Iterable[str]) -> None:
+        from feature_repo.online_store.columns import ColumnReader
+
+        self.store = store
+        names = {SEEN, RULES, *services}
+        self.user_fields = self._fields(sorted(names), "user")
+        self.movie_fields = self._fields([CATALOGUE, RULES], "movie")
+        self._users = ColumnReader(store, "user_id", self.user_fields)
+        self._movies = ColumnReader(store, "movie_id", self.movie_fields)
+
+    def users(self, user_ids: Sequence[int]) -> pa.Table:
+        """A row a user: user_id and the user features; all null for a user who has none online."""
+        return self._read(self._users, user_ids)
+
+    def catalogue(self, movie_ids: np.ndarray) -> Catalogue:
+        """The features of all `movie_ids` that are online; CineFeastError when none is."""
+        chunks = [
+            self._read(self._movies, movie_ids[start : start + MOVIES_PER_READ].tolist())
+            for start in range(0, len(movie_ids), MOVIES_PER_READ)
+        ]
+        table = pa.concat_tables(chunks).combine_chunks()
+        table = table.filter(pc.is_valid(table["movie_index"]))
+        if table.num_rows == 0:
+            raise CineFeastError(
+                f"none of the {len(movie_ids)} films has features online: nothing is materialized",
+                feast_command(MATERIALIZE),
+            )
+        return Catalogue(table, content_hash(table))
+
+    def _fields(self, services: list[str], entity: str) -> dict[str, pa.Field]:
+        """Feature reference "view:feature" -> its Arrow field, for the services' views of `entity`."""
+        from feast.errors import FeatureServiceNotFoundException
+
+        from feature_repo.online_store.columns import arrow_fields
+
+        views = {view.name for view in self.store.list_feature_views() if view.entities == [entity]}
+        fields: dict[str, pa.Field] = {}
+        for service in services:
+            try:
+                projections = self.store.get_feature_service(service).feature_view_projections
+            except FeatureServiceNotFoundException:
+                raise CineFeastError(
+                    f"the registry {workspace().registry} has no feature service {service}",
+                    feast_command("apply"),
+                ) from None
+            for view in projections:
+                if view.name in views:
+                    fields |= arrow_fields(view)
+        return fields
+
+    def _read(self, reader: "ColumnReader", ids: Sequence[int]) -> pa.Table:
+        try:
+            return reader(ids)
+        except ONLINE_ERRORS as error:
+            raise unavailable(error) from error
+
+
+def content_hash(table: pa.Table) -> str:
+    """Twelve hex digits that are equal for equal tables."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return hashlib.sha256(sink.getvalue()).hexdigest()[:12]

@@ -1,0 +1,191 @@
+"""Users' vectors, by config: worked out for each request, or kept for minutes, under a version, or in batch.
+
+Models that compare vectors spend most of an answer's time on the user's. What is kept is kept in Redis, for all
+workers, or in the process where there is none.
+"""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import redis
+
+from dbt_project.errors import CineFeastError
+from models.recall.search.vectors import VectorRecaller
+from models.two_stage import TwoStage
+from serving.features.reader import REDIS, content_hash
+from serving.telemetry.metrics import Metrics
+
+SETTING = "CINEFEAST_USER_VECTORS"
+MINUTES, DAY = 300, 86_400
+"""Seconds that vectors are kept."""
+PATIENCE = 0.05
+"""Seconds that Redis may take; then a vector is worked out."""
+MOST = 50_000
+"""Vectors that a process keeps where there is no Redis."""
+
+Vectors = tuple[np.ndarray, np.ndarray]
+
+
+class Mode(StrEnum):
+    """When a user's vector is worked out."""
+
+    REQUEST = "request"
+    """For each request: it knows all that the features know."""
+    MINUTES = "minutes"
+    """Kept for five minutes: the last five may be missing."""
+    VERSION = "version"
+    """Kept under the versions of features and models: a new event or a new model misses by itself."""
+    BATCH = "batch"
+    """By `cinefeast precompute`: it knows what was known then; for a user who is not there, for the request."""
+
+
+class Kept(Protocol):
+    """Where bytes are kept by key."""
+
+    def get(self, key: str) -> bytes | None:
+        """What was put, None where it is not there any more."""
+
+    def put(self, values: dict[str, bytes], seconds: int | None) -> None:
+        """Keep values for so many seconds, for ever if None."""
+
+
+class InProcess:
+    """The latest values of one process."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """See Kept."""
+        until, value = self._values.get(key, (0.0, b""))
+        return value if time.monotonic() < until else None
+
+    def put(self, values: dict[str, bytes], seconds: int | None) -> None:
+        """See Kept."""
+        until = float("inf") if seconds is None else time.monotonic() + seconds
+        with self._lock:
+            self._values.update({key: (until, value) for key, value in values.items()})
+            while len(self._values) > MOST:
+                self._values.popitem(last=False)
+
+
+class InRedis:
+    """Values for all workers. Without an answer nothing is kept, and everything is worked out."""
+
+    def __init__(self, address: str) -> None:
+        from feast.infra.online_stores.redis import RedisOnlineStore
+
+        nodes, options = RedisOnlineStore._parse_connection_string(address)
+        options |= {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": None}
+        self.client = redis.Redis(**nodes[0], **options)
+
+    def get(self, key: str) -> bytes | None:
+        """See Kept."""
+        try:
+            found = self.client.get(key)
+        except redis.RedisError:
+            return None
+        return found if isinstance(found, bytes) else None
+
+    def put(self, values: dict[str, bytes], seconds: int | None) -> None:
+        """See Kept."""
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for key, value in values.items():
+                    pipe.set(key, value, ex=seconds)
+                pipe.execute()
+        except redis.RedisError:
+            return
+
+
+def mode() -> Mode:
+    """What the environment asks for."""
+    given = os.environ.get(SETTING) or Mode.REQUEST
+    try:
+        return Mode(given)
+    except ValueError:
+        raise CineFeastError(
+            f"{SETTING}={given!r} is none of {', '.join(Mode)}", f"export {SETTING}={Mode.REQUEST}"
+        ) from None
+
+
+def kept() -> Kept:
+    """Redis where there is one."""
+    address = os.environ.get(REDIS)
+    return InRedis(address) if address else InProcess()
+
+
+class UserVectors:
+    """Stands between the channels of a set of models and the working out of vectors."""
+
+    def __init__(self, models: TwoStage, version: str, mode: Mode, kept: Kept, metrics: Metrics) -> None:
+        self._version, self._mode, self._kept, self._metrics = version, mode, kept, metrics
+        self._work = {name: channel.user_vectors for name, channel in vector_channels(models)}
+        if mode != Mode.REQUEST:
+            for name, channel in vector_channels(models):
+                setattr(channel, "user_vectors", self._instead(name))  # noqa: B010
+
+    def precompute(self, users: pa.Table) -> int:
+        """Keep the vectors of rows of user features; how many were."""
+        count = 0
+        for name, work in self._work.items():
+            vectors, known = work(users)
+            ids = users["user_id"].to_pylist()
+            keys = [self._key(name, user) for user in ids]
+            self._kept.put({k: packed(v, w) for k, v, w in zip(keys, vectors, known, strict=True)}, None)
+            count += len(keys)
+        return count
+
+    def _key(self, channel: str, user_id: int, version: str = "") -> str:
+        return f"cinefeast:user-vector:{self._mode}:{self._version}:{channel}:{user_id}:{version}"
+
+    def _instead(self, name: str) -> Callable[[pa.Table], Vectors]:
+        """What a channel calls in place of its own `user_vectors`."""
+        work = self._work[name]
+
+        def user_vectors(users: pa.Table) -> Vectors:
+            user_id = users["user_id"][0].as_py() if users.num_rows == 1 else -1
+            if user_id < 0:  # many, or somebody without an account
+                return work(users)
+            version = ""
+            if self._mode == Mode.VERSION:
+                names = [name for name in users.column_names if name not in ("user_id", "event_timestamp")]
+                version = content_hash(users.select(names))
+            key = self._key(name, user_id, version)
+            value = self._kept.get(key)
+            self._metrics.cache.labels("user_vector", "hit" if value else "miss").inc()
+            if value:
+                return unpacked(value)
+            vectors, known = work(users)
+            if self._mode != Mode.BATCH:
+                seconds = MINUTES if self._mode == Mode.MINUTES else DAY
+                self._kept.put({key: packed(vectors[0], known[0])}, seconds)
+            return vectors, known
+
+        return user_vectors
+
+
+def vector_channels(models: TwoStage) -> Iterator[tuple[str, VectorRecaller]]:
+    """The channels that compare vectors."""
+    for name, channel in models.channels.items():
+        if isinstance(channel, VectorRecaller):
+            yield name, channel
+
+
+def packed(vectors: np.ndarray, known: bool) -> bytes:
+    """A user's vectors (i, d) as bytes: how many, whether the user is known, the numbers."""
+    return np.array([len(vectors), known], np.float32).tobytes() + np.ascontiguousarray(vectors, np.float32).tobytes()
+
+
+def unpacked(value: bytes) -> Vectors:
+    """The vectors (1, i, d) and whether the user is known (1,)."""
+    numbers = np.frombuffer(value, np.float32)
+    return numbers[2:].reshape(1, int(numbers[0]), -1), np.array([numbers[1] > 0])

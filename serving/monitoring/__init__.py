@@ -1,0 +1,1 @@
+"""What was served, measured and logged from aside."""

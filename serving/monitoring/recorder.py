@@ -1,0 +1,76 @@
+"""What was served, looked at from aside: answers leave it in a bounded queue, and wait for nothing."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serving.monitoring.sample import Look, Served
+from serving.pipeline.user_context import Person
+from serving.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from serving.pipeline.recommender import Recommender
+
+log = logging.getLogger("cinefeast.served")
+WAITING = 1_000
+"""Answers that wait at most; one more is not looked at, and counted."""
+PERIOD = 10.0
+"""Seconds between two measurements, and two files of the log."""
+
+
+class ServedFeatures:
+    """Takes ranked answers for users, measures and logs them. Thread-safe."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._queue: queue.Queue[Served | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._run, name="served", daemon=True)
+        self._thread.start()
+
+    def use(self, recommender: "Recommender") -> None:
+        """Look at this one's answers from now on. What an earlier one has begun is still looked at as its own."""
+        recommender.note = partial(self._note, Look(recommender, self._metrics))
+
+    def _note(self, look: Look, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> None:
+        try:
+            self._queue.put_nowait(look.kept(person, ranked, movie_ids))
+        except queue.Full:
+            self._metrics.unnoted.inc()
+
+    def close(self) -> None:
+        """Look at what waits, write it, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        look: Look | None = None
+        due, is_over = time.monotonic() + PERIOD, False
+        while not is_over:
+            served = None
+            try:
+                served = self._queue.get(timeout=max(0.0, due - time.monotonic()))
+                is_over = served is None
+            except queue.Empty:
+                pass
+            if look and (is_over or time.monotonic() >= due or (served and served.look is not look)):
+                attempt(look.measure)
+                attempt(look.write)
+            if time.monotonic() >= due:
+                due = time.monotonic() + PERIOD
+            if served:
+                look = served.look
+                attempt(look.add, served)
+
+
+def attempt(work: Callable[..., None], *given: object) -> None:
+    """Do it; a fault is logged, and the thread goes on."""
+    try:
+        work(*given)
+    except Exception:
+        log.exception("served features could not be looked at")

@@ -1,0 +1,1 @@
+"""From a user and a request to a list: candidates, scores, rules, reasons."""

@@ -1,0 +1,117 @@
+"""What serving knows of all films, in memory: the catalogue as it was read online, and the changes since."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from feature_repo.feedback_events import FilmUpdate
+from models.ids import Ids
+from serving.rules.models import Which
+
+Film = dict[str, Any]
+REMEMBERED = 256
+"""Answers to `fitting` that are kept."""
+
+
+class Films:
+    """All films at one moment, row by row. Immutable but for what it remembers."""
+
+    def __init__(self, catalogue: pa.Table, updates: Mapping[int, FilmUpdate], space: tuple[Ids, np.ndarray]) -> None:
+        """`space` has vectors (m, d) of the films that some model places in one space, and whose they are."""
+        self._space = space
+        vectors = [name for name in catalogue.column_names if name.endswith("_embedding")]
+        films = catalogue.drop_columns(vectors).to_pylist()  # a vector as a list of Python's floats is large
+        self._film: dict[int, Film] = {film["movie_id"]: film for film in films}
+        self.genre_index = {
+            name: index
+            for film in films
+            for name, index in zip(film["movie_genre_names"] or [], film["movie_genres"] or [], strict=True)
+        }
+        self._take(updates)
+
+    def changed(self, updates: Mapping[int, FilmUpdate]) -> "Films":
+        """These films after later changes."""
+        new = object.__new__(Films)
+        new.__dict__ |= self.__dict__ | {"_film": dict(self._film)}
+        new._take(updates)
+        return new
+
+    def _take(self, updates: Mapping[int, FilmUpdate]) -> None:
+        self.updates = updates
+        for movie_id, update in updates.items():
+            given: Film = {
+                "movie_title": update.title,
+                "movie_year": update.release_year,
+                "movie_genre_names": list(update.genre_names),
+                "movie_language": update.original_language,
+                "movie_director_name": update.director_name,
+                "movie_certification": update.certification,
+            }
+            known = self._film.get(movie_id, {"movie_id": movie_id})
+            self._film[movie_id] = known | {name: value for name, value in given.items() if value}
+        self.ids = Ids(np.array(list(self._film), np.int64))
+        self.retired = np.array([movie_id for movie_id, u in updates.items() if u.is_retired], np.int64)
+        self.codes = {
+            "genre": coded([next(iter(film.get("movie_genre_names") or []), None) for film in self._film.values()]),
+            "director": coded([film.get("movie_director_name") for film in self._film.values()]),
+            "collection": coded([film.get("movie_collection_id") for film in self._film.values()]),
+        }
+        """Of each row what caps count, -1 for nothing."""
+        self.vectors = placed(self.ids, *self._space)
+        """(m, d) of length 1; zeros for a film without a place."""
+        self._fitting: dict[Which, np.ndarray] = {}
+
+    def get(self, movie_id: int) -> Film:
+        """The film's features by name; none for a film that is not known."""
+        return self._film.get(movie_id, {})
+
+    def __contains__(self, movie_id: int) -> bool:
+        return movie_id in self._film
+
+    def fitting(self, which: Which) -> np.ndarray:
+        """Whether each row (m,) fits everything that is given."""
+        found = self._fitting.get(which)
+        if found is None:
+            if len(self._fitting) >= REMEMBERED:
+                self._fitting = {}
+            found = np.array([fits(film, which) for film in self._film.values()], bool)
+            self._fitting[which] = found
+        return found
+
+    def likeness(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The highest cosine of each of `rows` (n,) to any of `others`, 0 to 1; 0 where there is none."""
+        if not len(others):
+            return np.zeros(len(rows), np.float32)
+        near: np.ndarray = (self.vectors[rows] @ self.vectors[others].T).max(axis=1)
+        return np.clip(near, 0.0, 1.0)
+
+
+def fits(film: Film, which: Which) -> bool:
+    """Whether a film fits everything that is given; what is not known of it fits nothing."""
+    year = film.get("movie_year")
+    return (
+        (not which.movie_ids or film["movie_id"] in which.movie_ids)
+        and (not which.genres or not which.genres.isdisjoint(film.get("movie_genre_names") or []))
+        and (not which.directors or film.get("movie_director_name") in which.directors)
+        and (not which.languages or film.get("movie_language") in which.languages)
+        and (not which.certifications or film.get("movie_certification") in which.certifications)
+        and (which.year_from is None or (year is not None and year >= which.year_from))
+        and (which.year_to is None or (year is not None and year <= which.year_to))
+    )
+
+
+def coded(values: list[Any]) -> np.ndarray:
+    """Equal values as equal numbers, None as -1."""
+    numbers: dict[Any, int] = {}
+    return np.array([-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+
+
+def placed(ids: Ids, known: Ids, vectors: np.ndarray) -> np.ndarray:
+    """The vectors of the rows of `ids`, of length 1, zeros for those that are not known."""
+    rows = known.rows(ids.values)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.divide(vectors, length, out=np.zeros(vectors.shape, np.float32), where=length > 0)
+    found: np.ndarray = np.where(rows[:, None] >= 0, unit[np.maximum(rows, 0)], 0.0).astype(np.float32)
+    return found

@@ -1,0 +1,1 @@
+"""Metrics and a look at the data, for people."""

@@ -1,0 +1,1 @@
+"""The processes: loading, warming up, swapping in what is new, several workers."""

@@ -1,0 +1,33 @@
+"""`cinefeast precompute`: the vectors of all users, for CINEFEAST_USER_VECTORS=batch."""
+
+from dbt_project.errors import CineFeastError
+from dbt_project.workspace import workspace
+from models.two_stage import TwoStage
+from serving.features.reader import REDIS, OnlineFeatures, check_built
+from serving.features.user_vectors import InRedis, Mode, UserVectors, kept
+from serving.runtime.loader import models_version
+from serving.telemetry.metrics import Metrics
+
+USERS_AT_ONCE = 1000
+USERS = "select distinct user_id, timestamp '2100-01-01' as event_timestamp from training.lbl_ratings"
+
+
+def precompute() -> int:
+    """Keep the vectors of all users who have rated, as of what is online now, in Redis; returns how many.
+
+    CineFeastError where there is no Redis or a step before this has not run.
+    """
+    check_built()
+    place = kept()
+    if not isinstance(place, InRedis):
+        raise CineFeastError(f"vectors are kept in Redis, and {REDIS} is not set", f"export {REDIS}=localhost:6379")
+    from feature_repo.store import load_store
+
+    store, artifacts = load_store(), workspace().artifacts
+    version = models_version(artifacts)
+    models = TwoStage.load(artifacts, store)
+    vectors = UserVectors(models, version, Mode.BATCH, place, Metrics())
+    features = OnlineFeatures(store, models.services)
+    found = store.get_historical_features(USERS, ["user_profile:user_index"]).to_arrow()["user_id"].to_pylist()
+    chunks = [found[first : first + USERS_AT_ONCE] for first in range(0, len(found), USERS_AT_ONCE)]
+    return sum(vectors.precompute(features.users(chunk)) for chunk in chunks)

@@ -1,0 +1,95 @@
+"""`cinefeast serve`: bind the port, warm up, answer until stopped."""
+
+import errno
+import socket
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from dbt_project.errors import CineFeastError
+from serving.features.reader import check_built
+from serving.runtime.supervisor import supervise
+from serving.telemetry.metrics import share
+
+if TYPE_CHECKING:
+    from serving.pipeline.recommender import Recommender
+    from serving.runtime.service import Service
+    from serving.telemetry.deadlines import Stages
+
+
+AppFactory = Callable[[Callable[["Stages"], "Recommender"], Callable[["Service"], None]], Any]
+"""Makes the ASGI app of what loads a recommender, and what is to be told once the warm-up has ended."""
+
+
+def serve(create_app: AppFactory, host: str, port: int, workers: int = 1) -> None:
+    """Serve with so many processes until SIGINT or SIGTERM. The URL is printed when one can give the first answer.
+
+    Workers are forked, so `create_app` imports what is heavy when it is called, not before.
+
+    Raises CineFeastError when the port is taken, or when the warm-up finds a step that has not run.
+    """
+    check_built()
+    with listen(host, port) as listener:
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        if workers == 1:
+            run(create_app, listener, url)
+        else:
+            with tempfile.TemporaryDirectory(prefix="cinefeast-metrics-") as folder:
+
+                def work() -> None:
+                    share(folder)
+                    run(create_app, listener, url)
+
+                supervise(workers, work, lambda child: mark_process_dead(child, folder))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The bound socket. Taken before the models load: a port in use is told at once."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # Without this a second server could bind too and fail only later.
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        used = error.errno == errno.EADDRINUSE
+        why = f"port {port} on {host} is in use" if used else f"cannot listen on {host} port {port}: {error}"
+        raise CineFeastError(why, f"cinefeast serve --port {port + 1 if port < 65535 else port - 1}") from None
+    return listener
+
+
+def run(create_app: AppFactory, listener: socket.socket, url: str) -> None:
+    """Run the app on the socket; a warm-up that fails ends the server and is raised here."""
+    import uvicorn
+
+    from serving.telemetry.logs import log_as_json
+
+    def done(service: "Service") -> None:
+        if service.failure:
+            server.should_exit = True
+        else:
+            movies = service.recommender.catalogue.table.num_rows
+            print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
+
+    log_as_json()
+    app = create_app(load, done)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10)
+    )
+    print(f"warming up: live at {url}/health/live", flush=True)
+    server.run(sockets=[listener])
+    if app.state.service.failure:
+        raise app.state.service.failure
+
+
+def load(stages: "Stages") -> "Recommender":
+    """Load with one Torch thread: requests run beside each other, a thread each."""
+    import torch
+
+    from serving.runtime.loader import load_recommender
+
+    torch.set_num_threads(1)
+    return load_recommender(stages)

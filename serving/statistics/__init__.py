@@ -1,0 +1,1 @@
+"""How two distributions of a feature are compared, and from where on they differ."""
