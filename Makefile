@@ -4,6 +4,7 @@
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
+# make diagram   docs/architecture.svg anew from docs/architecture.dot, by Graphviz (apt-get install graphviz)
 # make tables    the tables of the documentation anew from docs/results
 # make peers     implicit and RecTools on our split, in an environment of their own, beside what is trained here:
 #                PROTOCOL=leave-one-out, EPOCHS=30 and SECONDS=600 for SASRec, THREADS=1, PEERS="--peer rectools_ease"
@@ -23,7 +24,7 @@ CLIENTS ?= 1
 USERS ?= 900
 HOST ?= http://127.0.0.1:8000
 
-.PHONY: install demo test audit truth collect lint tables peers load clean
+.PHONY: install demo test audit truth collect lint diagram tables peers load clean
 
 install: $(VENV)/.installed
 
@@ -52,6 +53,13 @@ truth: install
 
 collect: install
 	$(BIN)/pytest -m slow -rs -s tests/ingest/test_collector_at_scale.py
+
+# the hash says which source the picture was made of: tests/test_architecture.py compares it
+diagram:
+	@command -v dot >/dev/null || { echo "error: no dot; next: apt-get install graphviz" >&2; exit 1; }
+	dot -Tsvg docs/architecture.dot > docs/.architecture.svg
+	echo "<!-- made from architecture.dot, sha256 $$(sha256sum < docs/architecture.dot | cut -d' ' -f1) -->" >> docs/.architecture.svg
+	mv docs/.architecture.svg docs/architecture.svg
 
 tables: install
 	$(BIN)/cinefeast tables
