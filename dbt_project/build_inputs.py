@@ -76,7 +76,7 @@ class BuildInputs:
         return cls(digest.hexdigest(), tuple(sorted(file.name for file in event_files(space))))
 
     @classmethod
-    def noted(cls, space: Workspace) -> Self | None:
+    def from_manifest(cls, space: Workspace) -> Self | None:
         """The inputs of the published warehouse; None where they are not known."""
         try:
             found = json.loads(note_file(space).read_text())

@@ -75,7 +75,7 @@ def unfinished(space: Workspace) -> Path:
 
 def start_build(space: Workspace, inputs: BuildInputs) -> None:
     """Leave in the build file what was published, if this build may append to it, or else nothing."""
-    may_append = inputs.only_append_to(BuildInputs.noted(space)) and space.warehouse.exists()
+    may_append = inputs.only_append_to(BuildInputs.from_manifest(space)) and space.warehouse.exists()
     if not may_append or unfinished(space).exists() or not space.build.exists():
         for file in (space.build, space.build.with_name(f"{space.build.name}.wal")):
             file.unlink(missing_ok=True)

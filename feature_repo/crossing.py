@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from feature_repo.taste import floats, is_list
+from feature_repo.affinity import floats, is_list
 
 CROSS = (
     "cross_genre_affinity", "cross_genre_share", "cross_mean_difference", "cross_log_popularity",
@@ -21,7 +21,7 @@ USER_COLUMNS = ("user_genre_affinity", "user_genre_share", "user_mean_rating")
 FILM_COLUMNS = ("movie_genres", "movie_mean_rating", "movie_count_ratings", "movie_count_ratings_90d")
 
 
-class Users:
+class CrossedUsers:
     """What crossing reads of some users, a row each."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ class Users:
         self.mean = floats(columns["user_mean_rating"])
 
 
-class Films:
+class CrossedFilms:
     """What crossing reads of some films, a row each."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
@@ -39,9 +39,9 @@ class Films:
         self.genres = indexes(columns["movie_genres"])
         self._of_moment(columns)
 
-    def take(self, rows: np.ndarray, columns: Mapping[str, Any]) -> "Films":
+    def take(self, rows: np.ndarray, columns: Mapping[str, Any]) -> "CrossedFilms":
         """The films of some rows, -1 for one of which nothing is known, with numbers of another moment in `columns`."""
-        new = object.__new__(Films)
+        new = object.__new__(CrossedFilms)
         new.genres = np.where(rows[:, None] >= 0, self.genres[rows], -1) if len(self.genres) else self.genres[rows[:0]]
         new._of_moment(columns)
         return new
@@ -59,10 +59,10 @@ def cross_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """
     columns = {str(name): inputs[name].to_numpy() for name in inputs}
     each = np.arange(len(inputs))
-    return pd.DataFrame(cross(Users(columns), Films(columns), each, each), columns=list(CROSS))
+    return pd.DataFrame(cross(CrossedUsers(columns), CrossedFilms(columns), each, each), columns=list(CROSS))
 
 
-def cross(users: Users, films: Films, user: np.ndarray, film: np.ndarray) -> np.ndarray:
+def cross(users: CrossedUsers, films: CrossedFilms, user: np.ndarray, film: np.ndarray) -> np.ndarray:
     """CROSS (p, len(CROSS)) float64 of pairs: rows `user` (p,) of the users and `film` (p,) of the films.
 
     It is what `cross_features` works out for each row; callers who hold films in memory need not unpack them again.

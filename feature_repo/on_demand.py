@@ -10,7 +10,7 @@ from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float32, Float64, Int64, String
 
-from feature_repo.taste import TASTE
+from feature_repo.affinity import AFFINITY
 
 watched = RequestSource(
     name="watched",
@@ -26,7 +26,7 @@ watched = RequestSource(
         Field(name="watched_runtimes", dtype=Array(Int64)),
         Field(name="watched_texts", dtype=Array(Float32)),
     ],
-    description="When is asked, and facts of the films that the user watched: feature_repo/taste.py's Films.facts.",
+    description="When is asked, and facts of the films that the user watched, as FilmAttributes.facts has them.",
     owner="cinefeast",
 )
 recall = RequestSource(
@@ -79,7 +79,7 @@ def user_movie_cross(inputs: pd.DataFrame) -> pd.DataFrame:
         views.movie_text,
         watched,
     ],
-    schema=[Field(name=name, dtype=Float64) for name in TASTE],
+    schema=[Field(name=name, dtype=Float64) for name in AFFINITY],
     mode="pandas",
     description=(
         "What the user's last 200 films say of this one: how many of its directors, leads and keywords they met there, "
@@ -89,10 +89,10 @@ def user_movie_cross(inputs: pd.DataFrame) -> pd.DataFrame:
     ),
     owner="cinefeast",
 )
-def user_movie_taste(inputs: pd.DataFrame) -> pd.DataFrame:
-    from feature_repo.taste import taste_features
+def user_movie_affinity(inputs: pd.DataFrame) -> pd.DataFrame:
+    from feature_repo.affinity import affinity_features
 
-    return taste_features(inputs)
+    return affinity_features(inputs)
 
 
 @on_demand_feature_view(

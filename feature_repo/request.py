@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from feature_repo.taste import DAY, floats, is_list
+from feature_repo.affinity import DAY, floats, is_list
 
 HOUR = 3600
 
@@ -17,7 +17,7 @@ def request_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """
     last = [value[-1] if is_list(value) else None for value in inputs["user_seen_timestamps"]]
     return pd.DataFrame(
-        moment(floats(inputs["asked_at"]), floats(last))
+        request_time(floats(inputs["asked_at"]), floats(last))
         | {
             "recall_weight": rank_weight(floats(inputs["recall_place"])),
             "recall_channel_weights": [
@@ -30,7 +30,7 @@ def request_features(inputs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def moment(asked: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
+def request_time(asked: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
     """The moment of questions (n,) by users who rated `last` (n,), both in seconds since 1970, NaN for never."""
     return {
         "request_hour": asked // HOUR % 24,

@@ -57,8 +57,8 @@ class UserHistory:
     def _state(self, genres: Mapping[int, list[int]]) -> dict[str, Any]:
         half_stars = [round(rating * 2) for rating in self.ratings]
         count, total = len(half_stars), sum(half_stars)
-        moments = sorted(set(self.timestamps))
-        days = len({moment // 86_400 for moment in moments})
+        event_times = sorted(set(self.timestamps))
+        days = len({event_time // 86_400 for event_time in event_times})
         by_genre, stars_by_genre = np.zeros(GENRES), np.zeros(GENRES)
         for movie_id, stars in zip(self.movie_ids, half_stars, strict=True):
             by_genre[genres[movie_id]] += 1
@@ -69,7 +69,7 @@ class UserHistory:
             "user_mean_rating": mean_rating(count, total),
             "user_std_rating": std_rating(count, total, sum(stars * stars for stars in half_stars)),
             "user_last_rating": self.ratings[-1],
-            "user_seconds_since_previous": float(moments[-1] - moments[-2]) if len(moments) > 1 else None,
+            "user_seconds_since_previous": float(event_times[-1] - event_times[-2]) if len(event_times) > 1 else None,
             "user_days_active": days,
             "user_ratings_per_active_day": np.float32(count / days),
             "user_genre_share": (by_genre / count).astype(np.float32),
@@ -93,7 +93,7 @@ class FilmTotals:
         self.half_stars += stars
         self.half_stars_squared += stars * stars
         insort(self.recent, second)
-        self.recent = [moment for moment in self.recent if moment >= self.recent[-1] - RECENT_SECONDS]
+        self.recent = [event_time for event_time in self.recent if event_time >= self.recent[-1] - RECENT_SECONDS]
 
     def rows(self, movie_id: int) -> dict[str, dict[str, Any]]:
         """View to row, as of after the last rating."""

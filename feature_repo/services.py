@@ -90,7 +90,7 @@ rank_unified_v1 = FeatureService(
         views.movie_origin,
         views.movie_text,
         on_demand.user_movie_cross,
-        on_demand.user_movie_taste,
+        on_demand.user_movie_affinity,
         on_demand.request_context,
     ],
     description="User, film and crossed features, the moment, and what recall says: every ranker reads these.",

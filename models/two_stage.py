@@ -11,7 +11,7 @@ from feast import FeatureStore
 from models.columns import integers
 from models.ids import Ids
 from models.rank.encoding import FilmFields
-from models.rank.samples.pairs import Facts, Pairs, make_pairs, recall_columns
+from models.rank.samples.pairs import Pairs, PreparedFilms, make_pairs, recall_columns
 from models.recall.base import Recaller
 from models.recall.fan_out import BROUGHT, fan_out
 from models.recall.merge import Candidates
@@ -39,11 +39,11 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
-class Kept:
+class PreparedCatalogue:
     """What is worked out of a catalogue once: a server asks with the same one each time."""
 
     catalogue: pa.Table
-    facts: Facts
+    facts: PreparedFilms
     encoded: FilmFields
 
 
@@ -54,7 +54,7 @@ class TwoStage:
         self.channels = channels
         self.ranker = ranker
         self.merging = merging
-        self._kept: Kept | None = None
+        self._prepared: PreparedCatalogue | None = None
 
     @classmethod
     def load(cls, artifacts: Path, store: FeatureStore) -> Self:
@@ -77,7 +77,12 @@ class TwoStage:
         return fan_out(self.channels, self.merging, users, exclude, size)
 
     def pairs(
-        self, users: pa.Table, films: pa.Table, candidates: Candidates, rows: np.ndarray, facts: Facts | None = None
+        self,
+        users: pa.Table,
+        films: pa.Table,
+        candidates: Candidates,
+        rows: np.ndarray,
+        facts: PreparedFilms | None = None,
     ) -> Pairs:
         """What the ranker scores, in the order of `numpy.nonzero(rows >= 0)`.
 
@@ -87,8 +92,8 @@ class TwoStage:
         user, place = np.nonzero(rows >= 0)
         recall = recall_columns(candidates, list(self.channels))[user, place]
         if facts is None:
-            kept = self._kept_of(films).facts
-            return make_pairs(users, films, user, rows[user, place], recall, kept, kept.films)
+            prepared = self._prepared_of(films).facts
+            return make_pairs(users, films, user, rows[user, place], recall, prepared, prepared.films)
         named, film = np.unique(rows[user, place], return_inverse=True)  # prepare these alone, not all films
         return make_pairs(users, films.take(pa.array(named)), user, film, recall, facts)
 
@@ -102,14 +107,16 @@ class TwoStage:
 
     def scored(self, users: pa.Table, catalogue: pa.Table, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
         """Each candidate's row in `catalogue` (n, c), -1 for none, and the ranker's scores (n, c)."""
-        kept = self._kept_of(catalogue)
-        rows = np.where(found.ids >= 0, kept.facts.ids.rows(found.ids), -1)
-        return rows, self.order(found, rows, self.pairs(users, catalogue, found, rows), kept.encoded)
+        prepared = self._prepared_of(catalogue)
+        rows = np.where(found.ids >= 0, prepared.facts.ids.rows(found.ids), -1)
+        return rows, self.order(found, rows, self.pairs(users, catalogue, found, rows), prepared.encoded)
 
-    def _kept_of(self, catalogue: pa.Table) -> Kept:
-        if self._kept is None or self._kept.catalogue is not catalogue:
-            self._kept = Kept(catalogue, Facts(catalogue, alone=True), self.ranker.encoder.of_films(catalogue))
-        return self._kept
+    def _prepared_of(self, catalogue: pa.Table) -> PreparedCatalogue:
+        if self._prepared is None or self._prepared.catalogue is not catalogue:
+            self._prepared = PreparedCatalogue(
+                catalogue, PreparedFilms(catalogue, alone=True), self.ranker.encoder.of_films(catalogue)
+            )
+        return self._prepared
 
     def recommend(
         self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT

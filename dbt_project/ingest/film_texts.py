@@ -24,9 +24,9 @@ def film_texts(space: Workspace) -> dict[int, str]:
         raise CineFeastError(f"no landed films in {space.raw_movielens}", "cinefeast fetch ml-100k")
     links = {movie_id: whole(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
     wanted = set(links.values()) - {None}
-    told = latest_documents(space, wanted)
+    documents = latest_documents(space, wanted)
     return {
-        movie_id: "\n".join(lines(title or "", (genres or "").split("|"), told.get(links.get(movie_id) or 0, {})))
+        movie_id: "\n".join(lines(title or "", (genres or "").split("|"), documents.get(links.get(movie_id) or 0, {})))
         for movie_id, (title, genres) in sorted(films.items())
     }
 
@@ -46,11 +46,11 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
 
 def latest_documents(space: Workspace, wanted: set[int | None]) -> dict[int, dict[str, list[str]]]:
     """What the latest document of each wanted film tells: nothing, where TMDb last said that there is no such film."""
-    told: dict[int, tuple[str, dict[str, list[str]]]] = {}
+    latest: dict[int, tuple[str, dict[str, list[str]]]] = {}
     for tmdb_id, fetched_at, document in documents(space):
-        if tmdb_id in wanted and fetched_at >= told.get(tmdb_id, ("", {}))[0]:
-            told[tmdb_id] = fetched_at, told_by(document)
-    return {tmdb_id: document for tmdb_id, (_, document) in told.items()}
+        if tmdb_id in wanted and fetched_at >= latest.get(tmdb_id, ("", {}))[0]:
+            latest[tmdb_id] = fetched_at, texts_of(document)
+    return {tmdb_id: document for tmdb_id, (_, document) in latest.items()}
 
 
 def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
@@ -61,22 +61,22 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
     for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
         for line in landed_lines(file):
             try:
-                told = parsed(line)
+                payload = parsed(line)
             except ValueError:
                 continue
-            if not isinstance(told, dict):
+            if not isinstance(payload, dict):
                 continue
-            fetched_at, document = told.get("fetched_at"), told
+            fetched_at, document = payload.get("fetched_at"), payload
             if fetched_at is not None:
-                if told.get("status") not in ("document", "tombstone"):
+                if payload.get("status") not in ("document", "tombstone"):
                     continue
-                inner = told.get("document")
-                document = {**(inner if isinstance(inner, dict) else {}), "id": told.get("tmdb_id")}
+                inner = payload.get("document")
+                document = {**(inner if isinstance(inner, dict) else {}), "id": payload.get("tmdb_id")}
             if (tmdb_id := whole(document.get("id"))) is not None:
                 yield tmdb_id, str(fetched_at or ""), document
 
 
-def told_by(document: dict[str, Any]) -> dict[str, list[str]]:
+def texts_of(document: dict[str, Any]) -> dict[str, list[str]]:
     """The parts of a document that are text."""
     crew = items(document, "credits", "crew")
     return {
@@ -88,12 +88,12 @@ def told_by(document: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def lines(title: str, genres: list[str], told: dict[str, list[str]]) -> Iterator[str]:
+def lines(title: str, genres: list[str], texts: dict[str, list[str]]) -> Iterator[str]:
     """The lines of one film's text that are not empty."""
     yield re.sub(r"^(.*), (The|A|An)$", r"\2 \1", re.sub(r"\s*\(\d{4}\)\s*$", "", title.strip()))
-    yield from (" ".join(text.split()) for text in told.get("prose", ()) if text.strip())
+    yield from (" ".join(text.split()) for text in texts.get("prose", ()) if text.strip())
     known = [name for name in genres if name and name != "(no genres listed)"]
-    lists = [known + told.get("genres", []), *(told.get(part, []) for part in ("keywords", "directors", "cast"))]
+    lists = [known + texts.get("genres", []), *(texts.get(part, []) for part in ("keywords", "directors", "cast"))]
     yield from (", ".join(dict.fromkeys(names)) for names in lists if names)
 
 

@@ -25,9 +25,9 @@ def parsed(text: str, **options: Any) -> Any:
     Python's parser takes half of a surrogate pair, which is no character and cannot be written anywhere.
     """
     try:
-        told = json.loads(text, **options)
+        payload = json.loads(text, **options)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if "\\ud" in text.lower():
-        json.dumps(told, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
-    return told
+        json.dumps(payload, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return payload

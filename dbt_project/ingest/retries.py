@@ -66,7 +66,7 @@ def retry_after(response: httpx.Response) -> float:
 def message(response: httpx.Response) -> str:
     """What the server says is wrong."""
     try:
-        told = response.json()
-        return " ".join(str(told.get("status_message") or told["error"]["message"]).split())[:200]
+        payload = response.json()
+        return " ".join(str(payload.get("status_message") or payload["error"]["message"]).split())[:200]
     except (ValueError, KeyError, TypeError, AttributeError):
         return response.reason_phrase

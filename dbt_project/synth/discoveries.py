@@ -3,13 +3,15 @@
 import numpy as np
 
 from dbt_project.synth.arrays import count_up, first_of_each
-from dbt_project.synth.films import Films
-from dbt_project.synth.users import Users
+from dbt_project.synth.films import SyntheticFilms
+from dbt_project.synth.users import SyntheticUsers
 
 ATTEMPTS = 200
 
 
-def make_discoveries(films: Films, users: Users, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def make_discoveries(
+    films: SyntheticFilms, users: SyntheticUsers, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Who rates a film in any case: users (n,), ascending, and the film of each (n,).
 
     Each came after the catalogue got the film; who rates much discovers much, at most half of what they rate.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dbt_project.synth.films import GENRES, Films
+from dbt_project.synth.films import GENRES, SyntheticFilms
 from dbt_project.synth.texts import Texts
 from dbt_project.synth.words import FIRST_NAMES, KEYWORDS, LAST_NAMES, NOUNS
 
@@ -21,7 +21,7 @@ JOBS = {"Screenplay": "Writing", "Producer": "Production", "Editor": "Editing", 
 ACTOR_IDS, DIRECTOR_IDS, CREW_IDS, COMPANY_IDS, KEYWORD_IDS, COLLECTION_IDS = 10, 1_000_000, 2_000_000, 5_000, 900, 700
 
 
-def documents(films: Films, texts: Texts, rng: np.random.Generator) -> Iterator[str]:
+def documents(films: SyntheticFilms, texts: Texts, rng: np.random.Generator) -> Iterator[str]:
     """A line of JSON for each film that has a TMDb id; a few lack theirs."""
     columns = make_columns(films, texts, rng)
     has_document = (texts.tmdb_id > 0) & (rng.random(len(texts.title)) >= LACKING)
@@ -30,7 +30,7 @@ def documents(films: Films, texts: Texts, rng: np.random.Generator) -> Iterator[
         yield json.dumps(document(texts.title[film], row), ensure_ascii=False)
 
 
-def make_columns(films: Films, texts: Texts, rng: np.random.Generator) -> dict[str, list]:
+def make_columns(films: SyntheticFilms, texts: Texts, rng: np.random.Generator) -> dict[str, list]:
     """What documents are made from, a list of one element per film under each name."""
     count = len(texts.title)
     known = np.argsort(np.argsort(films.popularity)) / count  # 0 for the least known film, 1 for the best

@@ -31,7 +31,7 @@ LAST_ADDED = 30 * DAY  # before the end: all films can be rated for a while
 
 
 @dataclass(frozen=True)
-class Films:
+class SyntheticFilms:
     """One element per film, in the order in which the catalogue got them.
 
     movie_id; added_at (first moment at which it can be rated) and released_at, seconds since 1970; has_genre
@@ -56,7 +56,7 @@ class Films:
         return np.searchsorted(self.added_at, days, side="right")
 
 
-def make_films(preset: Preset, space: TasteSpace, rng: np.random.Generator) -> Films:
+def make_films(preset: Preset, space: TasteSpace, rng: np.random.Generator) -> SyntheticFilms:
     """The catalogue of a preset."""
     count = preset.films
     added_at = make_added(preset)
@@ -64,7 +64,7 @@ def make_films(preset: Preset, space: TasteSpace, rng: np.random.Generator) -> F
     main_genre = np.where(has_genre.any(axis=1), has_genre.argmax(axis=1), len(GENRES))
     director, cast = make_directors(main_genre, rng), make_casts(main_genre, rng)
     rank = make_ranks(count, rng)
-    return Films(
+    return SyntheticFilms(
         movie_id=1 + np.sort(rng.choice(int(count * 3.3), count, replace=False)),
         added_at=added_at,
         released_at=make_released(added_at, preset, rng),

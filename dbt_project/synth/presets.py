@@ -30,9 +30,9 @@ class Preset:
         return seconds(self.end)
 
 
-def seconds(moment: str) -> int:
+def seconds(iso_time: str) -> int:
     """An ISO moment in UTC as seconds since 1970."""
-    return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
+    return int(datetime.fromisoformat(iso_time).replace(tzinfo=UTC).timestamp())
 
 
 # Counts: the README of each data set. ml-10m's README says 71,567 users, its ratings.dat has 69,878.

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from dbt_project.synth.choose import choose_films
 from dbt_project.synth.discoveries import make_discoveries
-from dbt_project.synth.films import Films
+from dbt_project.synth.films import SyntheticFilms
 from dbt_project.synth.presets import Preset
 from dbt_project.synth.sessions import Slots, make_slots
 from dbt_project.synth.taste import TasteSpace, cumulative_weights
-from dbt_project.synth.users import Users
+from dbt_project.synth.users import SyntheticUsers
 
 MATCH, CHANCE = 0.42, 0.8  # stars
 # Shares of 0.5, 1, ... 5 stars: ml-latest-small, 2018.
@@ -30,8 +30,8 @@ class World:
     """
 
     preset: Preset
-    films: Films
-    users: Users
+    films: SyntheticFilms
+    users: SyntheticUsers
     known: np.ndarray
     cumulative: np.ndarray
     discoveries: tuple[np.ndarray, np.ndarray]
@@ -39,7 +39,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Ratings:
+class SyntheticRatings:
     """One element per rating, ordered by user, then by film: numbers of user and film, half stars 1 to 10, seconds."""
 
     user: np.ndarray
@@ -48,7 +48,9 @@ class Ratings:
     at: np.ndarray
 
 
-def make_world(preset: Preset, space: TasteSpace, films: Films, users: Users, rng: np.random.Generator) -> World:
+def make_world(
+    preset: Preset, space: TasteSpace, films: SyntheticFilms, users: SyntheticUsers, rng: np.random.Generator
+) -> World:
     """The world; stars are cut where a first sample has the published shares of them."""
     known = films.known_by_day(preset)
     cumulative = cumulative_weights(space, films.vectors, films.popularity)
@@ -67,12 +69,12 @@ def chunks(world: World) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(ends)], strict=True))
 
 
-def make_ratings(world: World, first: int, last: int, rng: np.random.Generator) -> Ratings:
+def make_ratings(world: World, first: int, last: int, rng: np.random.Generator) -> SyntheticRatings:
     """All ratings of the users `first` to `last` - 1."""
     slots, film = choose(world, first, last, rng)
     stars = 1 + np.searchsorted(world.cuts, score(world, slots, film, rng))
     order = np.argsort(slots.user * len(world.films.movie_id) + film)
-    return Ratings(slots.user[order], film[order], stars[order], slots.at[order])
+    return SyntheticRatings(slots.user[order], film[order], stars[order], slots.at[order])
 
 
 def choose(world: World, first: int, last: int, rng: np.random.Generator) -> tuple[Slots, np.ndarray]:
@@ -92,7 +94,7 @@ def score(world: World, slots: Slots, film: np.ndarray, rng: np.random.Generator
     return users.bias[user] + world.films.quality[film] + MATCH * match + CHANCE * rng.standard_normal(len(user))
 
 
-def ratings_table(made: Ratings, films: Films) -> pa.Table:
+def ratings_table(made: SyntheticRatings, films: SyntheticFilms) -> pa.Table:
     """Rows of ratings.csv."""
     return pa.table({
         "userId": made.user + 1,

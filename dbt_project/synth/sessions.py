@@ -8,7 +8,7 @@ from dbt_project.synth.arrays import count_up
 from dbt_project.synth.films import YEAR
 from dbt_project.synth.presets import Preset, seconds
 from dbt_project.synth.taste import DEEP, POPULAR
-from dbt_project.synth.users import HOME, HOME_SHARES, LATER, Users
+from dbt_project.synth.users import HOME, HOME_SHARES, LATER, SyntheticUsers
 
 FORMS_UNTIL = seconds("2003-02-18")  # before, a page of films was a form: all its ratings were sent at once
 SENT_AT_ONCE = 0.6, 0.07  # share of pages, before and after
@@ -25,8 +25,8 @@ POPULAR_PAGES = 0.4, 0.06  # share, for newcomers and after
 class Slots:
     """One element per rating to be, ordered by user, then by session.
 
-    user, number in `Users`; at, seconds since 1970; page, a number; topic to choose from; drift, how far taste has
-    moved, 0 to 1. has_shelf, one element per page: whether it shows films of one time only.
+    user, number in `SyntheticUsers`; at, seconds since 1970; page, a number; topic to choose from; drift, how far
+    taste has moved, 0 to 1. has_shelf, one element per page: whether it shows films of one time only.
     """
 
     user: np.ndarray
@@ -37,7 +37,7 @@ class Slots:
     drift: np.ndarray
 
 
-def make_slots(users: Users, first: int, last: int, preset: Preset, rng: np.random.Generator) -> Slots:
+def make_slots(users: SyntheticUsers, first: int, last: int, preset: Preset, rng: np.random.Generator) -> Slots:
     """The slots of the users `first` to `last` - 1."""
     user = np.repeat(np.arange(first, last), users.ratings[first:last])
     place = count_up(users.ratings[first:last])
@@ -60,7 +60,7 @@ def make_slots(users: Users, first: int, last: int, preset: Preset, rng: np.rand
 
 
 def place_sessions(
-    users: Users, user: np.ndarray, place: np.ndarray, rng: np.random.Generator
+    users: SyntheticUsers, user: np.ndarray, place: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which session each slot (n,) is in, and when each session starts; sessions are numbered by user, then by time.
 
@@ -91,7 +91,7 @@ def add_pauses(starts: np.ndarray, opens: np.ndarray, pause: np.ndarray, preset:
 
 
 def choose_topics(
-    users: Users, user: np.ndarray, place: np.ndarray, drift: np.ndarray, rng: np.random.Generator
+    users: SyntheticUsers, user: np.ndarray, place: np.ndarray, drift: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """(pages,) the topic of each page: the user's, or what is popular; who rates much goes deep into the catalogue."""
     home = rng.choice(HOME, len(user), p=HOME_SHARES)

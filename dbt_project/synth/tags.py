@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from dbt_project.synth.arrays import count_up
-from dbt_project.synth.films import Films
+from dbt_project.synth.films import SyntheticFilms
 from dbt_project.synth.presets import Preset
-from dbt_project.synth.ratings import Ratings
+from dbt_project.synth.ratings import SyntheticRatings
 from dbt_project.synth.texts import FILM_KEYWORDS, Texts
 from dbt_project.synth.words import KEYWORDS
 
@@ -31,7 +31,9 @@ def make_tag_counts(preset: Preset, ratings: np.ndarray, rng: np.random.Generato
     return counts
 
 
-def tags_table(made: Ratings, counts: np.ndarray, films: Films, texts: Texts, rng: np.random.Generator) -> pa.Table:
+def tags_table(
+    made: SyntheticRatings, counts: np.ndarray, films: SyntheticFilms, texts: Texts, rng: np.random.Generator
+) -> pa.Table:
     """tags.csv of a range of users: keywords of films that they rated, soon after the rating, none twice.
 
     A user's pairs of rating and keyword are cut into as many even strips as the user gives tags; each strip gives one.

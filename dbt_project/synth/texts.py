@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from dbt_project.synth.films import GENRES, Films
+from dbt_project.synth.films import GENRES, SyntheticFilms
 from dbt_project.synth.words import ADJECTIVES, KEYWORDS, NOUNS
 
 FILM_KEYWORDS, FROM_GENRE, GENRE_KEYWORDS = 10, 7, 42  # keywords of a film, those of its genre, those a genre has
@@ -34,7 +34,7 @@ class Texts:
     keywords: np.ndarray
 
 
-def make_texts(films: Films, rng: np.random.Generator) -> Texts:
+def make_texts(films: SyntheticFilms, rng: np.random.Generator) -> Texts:
     """The texts of all films."""
     count = len(films.movie_id)
     return Texts(
@@ -68,19 +68,19 @@ def make_keywords(genre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return favoured[genre[:, None], chosen]
 
 
-def movie_lines(films: Films, texts: Texts, rng: np.random.Generator) -> Iterator[bytes]:
+def movie_lines(films: SyntheticFilms, texts: Texts, rng: np.random.Generator) -> Iterator[bytes]:
     """Lines of movies.csv: `Title, The (1999)`, a few without the year; in quotes where there is a comma."""
     no_year = rng.random(len(texts.title)) < NO_YEAR
     ids, years = films.movie_id.tolist(), texts.year.tolist()
     for movie_id, title, year, genres, lacks in zip(ids, texts.title, years, texts.genres, no_year, strict=True):
         article, _, rest = title.partition(" ")
-        told = f"{rest}, {article}" if article == "The" else title
-        told = told if lacks else f"{told} ({year})"
-        told = f'"{told}"' if "," in told else told
-        yield f"{movie_id},{told},{genres or NO_GENRES}\n".encode()
+        shown = f"{rest}, {article}" if article == "The" else title
+        shown = shown if lacks else f"{shown} ({year})"
+        shown = f'"{shown}"' if "," in shown else shown
+        yield f"{movie_id},{shown},{genres or NO_GENRES}\n".encode()
 
 
-def links_table(films: Films, texts: Texts) -> pa.Table:
+def links_table(films: SyntheticFilms, texts: Texts) -> pa.Table:
     """links.csv: IMDb ids have seven digits."""
     imdb = [f"{number:07d}" for number in texts.imdb_id.tolist()]
     tmdb = pa.array(texts.tmdb_id, mask=texts.tmdb_id == 0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dbt_project.synth.films import DAY, YEAR, Films
+from dbt_project.synth.films import DAY, YEAR, SyntheticFilms
 from dbt_project.synth.presets import Preset
 from dbt_project.synth.taste import DIMENSIONS, TasteSpace
 
@@ -18,7 +18,7 @@ OWN_TASTE, BIAS, PACE = 0.12, 0.42, 0.5  # deviations: each coordinate of taste,
 
 
 @dataclass(frozen=True)
-class Users:
+class SyntheticUsers:
     """One element per user, in the order of user ids.
 
     came_at, seconds since 1970; ratings, how many; in_first, how many of them in the first session; sessions, how many;
@@ -38,7 +38,7 @@ class Users:
     pace: np.ndarray
 
 
-def make_users(preset: Preset, space: TasteSpace, films: Films, rng: np.random.Generator) -> Users:
+def make_users(preset: Preset, space: TasteSpace, films: SyntheticFilms, rng: np.random.Generator) -> SyntheticUsers:
     """The users of a preset."""
     count = preset.users
     came_at = make_arrivals(preset, rng)
@@ -49,7 +49,7 @@ def make_users(preset: Preset, space: TasteSpace, films: Films, rng: np.random.G
     topics = rng.choice(len(space.topics), (count, HOME + LATER), p=space.commonness)
     home, moved = space.topics[topics[:, :HOME]], space.topics[topics[:, HOME:]]
     own = np.float32(OWN_TASTE) * rng.standard_normal((count, DIMENSIONS), np.float32)
-    return Users(
+    return SyntheticUsers(
         came_at=came_at,
         ratings=ratings,
         in_first=in_first,

@@ -56,8 +56,10 @@ class EntityFrame:
 
     def bounds(self, connection: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
         """The first and last moment, naive UTC; 1970 for a frame without any."""
-        moment = moment_of(self.types(connection))
-        found = connection.sql(f"select min({moment}), max({moment}) from {self.relation(connection)}").fetchone()
+        event_time = event_time_of(self.types(connection))
+        found = connection.sql(
+            f"select min({event_time}), max({event_time}) from {self.relation(connection)}"
+        ).fetchone()
         assert found is not None
         return found[0] or EPOCH, found[1] or EPOCH
 
@@ -77,7 +79,7 @@ def timestamp_column(types: Types) -> str:
     return name
 
 
-def moment_of(types: Types) -> str:
+def event_time_of(types: Types) -> str:
     """The SQL of a row's moment in naive UTC microseconds, never later than what the frame says."""
     name = timestamp_column(types)
     column = quoted(name)

@@ -12,7 +12,7 @@ from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.sql import columns, quoted, quoted_table
 from feature_repo.offline_store.warehouse import BUILD
 
-MOMENT = f"{OWN}moment"
+EVENT_TIME = f"{OWN}event_time"
 LONG = ("varchar", "blob", "list", "array", "struct", "map", "union")
 SMALL = 1_000_000
 """Tables up to this many rows are asked whether they have one row a key, which takes milliseconds."""
@@ -48,12 +48,12 @@ class Lookup:
             self.carried.append(name)
         return f"h.{OWN}{self.number}_{self.carried.index(name)}"
 
-    def alive(self, stamp: str, moment: str) -> str:
+    def within_ttl(self, stamp: str, event_time: str) -> str:
         """The SQL of whether a row is still valid at a moment."""
-        return f"{stamp} + to_microseconds({(self.ttl or timedelta()) // timedelta(microseconds=1)}) >= {moment}"
+        return f"{stamp} + to_microseconds({(self.ttl or timedelta()) // timedelta(microseconds=1)}) >= {event_time}"
 
     def hits(self, frame: str) -> tuple[list[str], str]:
-        """The select list and the ASOF join of this table with `frame`, whose rows have their MOMENT."""
+        """The select list and the ASOF join of this table with `frame`, whose rows have their EVENT_TIME."""
         table, stamp = f"g{self.number}", quoted(self.source.timestamp_field)
         found = [f"c{place}" for place in range(len(self.carried))]
         names = [f"{OWN}{self.number}_{place}" for place in range(len(self.carried))]
@@ -70,14 +70,14 @@ class Lookup:
             )
         same = " and ".join(f"e.{quoted(entity)} = {table}.k{place}" for place, entity in enumerate(self.keys.values()))
         # DuckDB's ASOF join gives a row without a moment the key's last row
-        valid = self.alive(f"{table}.stamp", f"e.{MOMENT}") if self.ttl else f"e.{MOMENT} is not null"
+        valid = self.within_ttl(f"{table}.stamp", f"e.{EVENT_TIME}") if self.ttl else f"e.{EVENT_TIME} is not null"
         return (
             [
                 f"case when {valid} then {table}.{column} end as {name}"
                 for column, name in zip(found, names, strict=True)
             ],
             f" asof left join (select {', '.join(inner)} from {self.near(frame)}{last_created}) "
-            f"as {table} on {same} and e.{MOMENT} >= {table}.stamp",
+            f"as {table} on {same} and e.{EVENT_TIME} >= {table}.stamp",
         )
 
     def near(self, frame: str) -> str:
@@ -89,7 +89,7 @@ class Lookup:
         if not self.is_pruned:
             return table
         stamp = f"t.{quoted(self.source.timestamp_field)}::timestamp"
-        first, last = (f"(select {end}({MOMENT}) from {frame})" for end in ("min", "max"))
+        first, last = (f"(select {end}({EVENT_TIME}) from {frame})" for end in ("min", "max"))
         same = " and ".join(f"t.{quoted(key)} = e.{quoted(entity)}" for key, entity in self.keys.items())
         since = (
             f"select {columns(self.keys, 't')}, max({stamp}) filter ({stamp} <= {first}) as {OWN}since "
@@ -129,8 +129,8 @@ class Lookup:
             return f" left join {wanted} as {table} on {table}.rowid = h.{self._hit['rowid']}"
         stamp = f"{table}.{quoted(self.source.timestamp_field)}::timestamp"
         known = [f"{table}.{quoted(key)} = h.{quoted(entity)}" for key, entity in self.keys.items()]
-        known += [f"{stamp} <= h.{MOMENT}"]
-        known += [self.alive(stamp, f"h.{MOMENT}")] if self.ttl else []
+        known += [f"{stamp} <= h.{EVENT_TIME}"]
+        known += [self.within_ttl(stamp, f"h.{EVENT_TIME}")] if self.ttl else []
         return f" left join {among(self.source.table, self.keys, piece)} as {table} on {' and '.join(known)}"
 
 

@@ -12,9 +12,9 @@ from datetime import timedelta
 import duckdb
 
 from dbt_project.errors import CineFeastError
-from feature_repo.offline_store.entity_frame import OWN, Types, moment_of
+from feature_repo.offline_store.entity_frame import OWN, Types, event_time_of
 from feature_repo.offline_store.lookup import (
-    MOMENT,
+    EVENT_TIME,
     PRUNED,
     SMALL,
     Lookup,
@@ -72,7 +72,7 @@ class PointInTime:
     def hits(self, relation: str, is_ordered: bool) -> str:
         """The query that finds each row's hits, by the frame's order if asked for."""
         row = f", row_number() over () as {ROW}" if is_ordered else ""
-        selected = [columns(self._frame, "e"), f"e.{MOMENT}", *([f"e.{ROW}"] if is_ordered else [])]
+        selected = [columns(self._frame, "e"), f"e.{EVENT_TIME}", *([f"e.{ROW}"] if is_ordered else [])]
         joins = ""
         for lookup in self._lookups.values():
             if not lookup.is_static:
@@ -80,7 +80,7 @@ class PointInTime:
                 selected += more
                 joins += join
         held = "materialized" if any(lookup.is_pruned for lookup in self._lookups.values()) else "not materialized"
-        frame = f"with {ASKED} as {held} (select *, {moment_of(self._frame)} as {MOMENT}{row} from {relation})"
+        frame = f"with {ASKED} as {held} (select *, {event_time_of(self._frame)} as {EVENT_TIME}{row} from {relation})"
         order = f" order by e.{ROW}" if is_ordered else ""
         return f"{frame} select {', '.join(selected)} from {ASKED} as e{joins}{order}"
 

@@ -88,13 +88,13 @@ def parquet_sql(source: ParquetSource, start: datetime | None, end: datetime | N
 def within(stamp: str, start: datetime | None, end: datetime | None) -> str:
     """The condition that a timestamp lies in a range, both ends included; a naive end is UTC."""
     ends = [
-        f"{quoted(stamp)} {comparison} timestamp {literal(naive_utc(moment).isoformat(sep=' '))}"
-        for comparison, moment in ((">=", start), ("<=", end))
-        if moment is not None
+        f"{quoted(stamp)} {comparison} timestamp {literal(naive_utc(event_time).isoformat(sep=' '))}"
+        for comparison, event_time in ((">=", start), ("<=", end))
+        if event_time is not None
     ]
     return " and ".join(ends) or "true"
 
 
-def naive_utc(moment: datetime) -> datetime:
+def naive_utc(event_time: datetime) -> datetime:
     """The moment without an offset, in UTC."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return event_time.astimezone(UTC).replace(tzinfo=None) if event_time.tzinfo else event_time

@@ -63,7 +63,7 @@ def measure(protocol: Any = "time") -> Path:
 
     check_protocol(protocol)
     folder = workspace().peers / protocol
-    told = read_json(folder / "peers.json", RUN)
+    payload = read_json(folder / "peers.json", RUN)
     ours = Measured(workspace(), load_store(), protocol, [])
     meta = read_json(folder / "meta.json", RUN)
     if meta["data_hash"] != ours.data.data_hash:
@@ -81,7 +81,7 @@ def measure(protocol: Any = "time") -> Path:
         "peers": {},
         "intervals": found["intervals"],
     }
-    for name, about in told.items():
+    for name, about in payload.items():
         means, intervals = answered(folder / f"{name}.npy", draws, asker)
         result["peers"][name], result["intervals"][name] = {**about, **means}, intervals
     suffix = "" if protocol == "time" else f"-{protocol}"

@@ -13,7 +13,7 @@ from models.dataset import Dataset
 from models.evaluation.cases import Cases
 from models.ids import Ids
 from models.metrics.ranked_lists import SHOWN, PerUser, Rated, coverage, mean_and_interval, per_user
-from models.rank.samples.pairs import Facts, Pairs
+from models.rank.samples.pairs import Pairs, PreparedFilms
 from models.recall.base import Recaller
 from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, Lists, merge
@@ -42,7 +42,7 @@ class Protocol:
         self.models = models
         self.rated = rated
         self.films = films
-        self._facts: Facts | None = None
+        self._facts: PreparedFilms | None = None
         asked = [*channels.values(), *([models.ranker] if models and models.ranker else [])]
         self.services = sorted({model.config.service for model in asked})
 
@@ -100,7 +100,7 @@ class Protocol:
     def pairs(self, users: Any, films: Any, merged: Candidates, rows: np.ndarray) -> Pairs:
         """What the ranker scores; facts of films watched are of all films there are, as they never change."""
         if self._facts is None:
-            self._facts = Facts(self.data.catalogue(self._two_stage.ranker.config.service, "test"))
+            self._facts = PreparedFilms(self.data.catalogue(self._two_stage.ranker.config.service, "test"))
         return self._two_stage.pairs(users, films, merged, rows, self._facts)
 
     def rank_at(self, catalogue: Any) -> Rank:

@@ -84,7 +84,7 @@ def rankers(names: list[str], seeds: list[int], save: bool, say: Said = print) -
 
 
 @dataclass(frozen=True)
-class Run:
+class RankerRun:
     """One trained ranker and its answers."""
 
     ranker: Any
@@ -109,11 +109,11 @@ class Bench:
         test = cases.held_out(data)
         self.shown = [shower.show(cases.streaming(test, seed)) for seed in range(cases.DRAWS)]
 
-    def ask(self, name: str, changes: dict[str, Any]) -> Run:
+    def ask(self, name: str, changes: dict[str, Any]) -> RankerRun:
         """Train a ranker and ask it everything. Where `changes` has samples, it learns from samples of its own."""
         ranker = fit_ranker(self.data, name, self._samples(changes.get("samples")), changes)
         models = TwoStage(self.channels, ranker, MERGE)
-        return Run(ranker, over_draws([draw.ranked(models) for draw in self.shown], self.shown))
+        return RankerRun(ranker, over_draws([draw.ranked(models) for draw in self.shown], self.shown))
 
     def _samples(self, settings: Any) -> Samples:
         config = self.config.changed({"samples": settings} if settings else {})
@@ -149,7 +149,7 @@ def summary(draws: PerDraw) -> dict[str, Any]:
     return {"metrics": {m: mean for m, (mean, _) in pairs.items()}, "intervals": {m: i for m, (_, i) in pairs.items()}}
 
 
-def measured(runs: list[Run], test: Samples) -> dict[str, Any]:
+def measured(runs: list[RankerRun], test: Samples) -> dict[str, Any]:
     """A ranker over its seeds: lists, single films, what training measured, what it lives on."""
     draws = {metric: np.mean([run.draws[metric] for run in runs], axis=0) for metric in runs[0].draws}
     single = [judged(run.ranker, test) for run in runs]
@@ -196,6 +196,6 @@ def rating_errors(found: dict[str, np.ndarray | None], test: Samples) -> dict[st
     rows, wanted = np.arange(test.groups) * test.size, test.rating
     user = np.nan_to_num(numbers(test.pairs.users, "user_mean_rating"), nan=wanted.mean())[test.pairs.user[rows]]
     film = np.nan_to_num(numbers(test.pairs.films, "movie_mean_rating"), nan=wanted.mean())[test.pairs.film[rows]]
-    told = {name: values[rows] for name, values in found.items() if values is not None}
-    told |= {"the user's mean": user, "the film's mean": film, "the mean of both": (user + film) / 2}
-    return {name: float(np.sqrt(np.mean((values - wanted) ** 2))) for name, values in told.items()}
+    estimates = {name: values[rows] for name, values in found.items() if values is not None}
+    estimates |= {"the user's mean": user, "the film's mean": film, "the mean of both": (user + film) / 2}
+    return {name: float(np.sqrt(np.mean((values - wanted) ** 2))) for name, values in estimates.items()}

@@ -16,7 +16,7 @@ from models.dataset import Dataset
 from models.evaluation.record import RESULTS, made_of, provenance, write_json
 from models.evaluation.validation import Validation
 from models.ids import Ids
-from models.recall.merging import Merging, Share
+from models.recall.merging import ChannelWeight, Merging
 from models.recall.registry import MERGE, RECALL
 from models.registry import model_class
 from models.served import CHANNELS
@@ -67,7 +67,7 @@ def tune(
         MERGE.model_copy(update={"few": found.channels})
         if few
         else found.model_copy(
-            update={"few": {name: share for name, share in MERGE.few.items() if name in found.channels}}
+            update={"few": {name: setting for name, setting in MERGE.few.items() if name in found.channels}}
         )
     )
     options = ["--few"] * few + ([] if protocol == "time" else ["--protocol", protocol])
@@ -136,12 +136,12 @@ class Lists:
         self.target = np.searchsorted(entries, wanted)  # (events,) entry of each target
         self.earlier = np.arange(len(entries)) < self.target[self.event]  # wins a tie against the target
 
-    def part(self, name: str, share: Share | None, rrf: float) -> np.ndarray:
+    def part(self, name: str, setting: ChannelWeight | None, rrf: float) -> np.ndarray:
         """What a channel adds to each entry's score (e,)."""
         ranks = self.ranks[name]
-        if share is None:
+        if setting is None:
             return np.zeros(len(ranks))
-        return np.where((ranks > 0) & (ranks <= share.quota), share.weight / (rrf + ranks), 0.0)
+        return np.where((ranks > 0) & (ranks <= setting.quota), setting.weight / (rrf + ranks), 0.0)
 
     def places(self, scores: np.ndarray) -> np.ndarray:
         """Each target's place (events,), 1 for the first; -1 where no channel named it. `scores` (e,)."""
@@ -158,7 +158,7 @@ class Lists:
 
     def measure(self, merging: Merging) -> dict[str, float]:
         """Recall@50 and @500 of a merge."""
-        parts = [self.part(name, share, merging.rrf) for name, share in merging.channels.items()]
+        parts = [self.part(name, setting, merging.rrf) for name, setting in merging.channels.items()]
         return self.recall(np.sum(parts, axis=0))
 
 
@@ -167,40 +167,42 @@ def climb(lists: Lists, names: list[str], rrf: float = 60.0, constants: tuple[fl
 
     A channel that adds nothing falls out; weights are told relative to the largest.
     """
-    shares: dict[str, Share | None] = {name: Share() for name in names}
+    settings: dict[str, ChannelWeight | None] = {name: ChannelWeight() for name in names}
 
     def score(parts: dict[str, np.ndarray]) -> float:
         return float(np.mean(list(lists.recall(np.sum(list(parts.values()), axis=0)).values())))
 
-    parts = {name: lists.part(name, shares[name], rrf) for name in names}
+    parts = {name: lists.part(name, settings[name], rrf) for name in names}
     best = score(parts)
     for _ in range(ROUNDS):
         before = best
         for name in names:
             rest = np.sum([part for other, part in parts.items() if other != name] or [0.0 * parts[name]], axis=0)
-            for share in choices(name, shares[name]):
-                part = lists.part(name, share, rrf)
+            for setting in choices(name, settings[name]):
+                part = lists.part(name, setting, rrf)
                 value = score({"rest": rest, name: part})
                 if value > best:
-                    best, shares[name], parts[name] = value, share, part
+                    best, settings[name], parts[name] = value, setting, part
         for constant in constants:
-            moved = {name: lists.part(name, shares[name], constant) for name in names}
+            moved = {name: lists.part(name, settings[name], constant) for name in names}
             value = score(moved)
             if value > best:
                 best, rrf, parts = value, constant, moved
         if best == before:
             break
-    held = {name: share for name, share in shares.items() if share is not None}
-    most = max(share.weight for share in held.values())
+    held = {name: setting for name, setting in settings.items() if setting is not None}
+    most = max(setting.weight for setting in held.values())
     return Merging(
         rrf=rrf,
-        channels={n: Share(weight=round(share.weight / most, 4), quota=share.quota) for n, share in held.items()},
+        channels={
+            n: ChannelWeight(weight=round(setting.weight / most, 4), quota=setting.quota) for n, setting in held.items()
+        },
     )
 
 
-def choices(name: str, now: Share | None) -> list[Share | None]:
+def choices(name: str, now: ChannelWeight | None) -> list[ChannelWeight | None]:
     """What a channel may be changed to: any weight with its quota, any quota with its weight, silence."""
-    now = now or Share()
-    kept: list[Share | None] = [Share(weight=weight, quota=now.quota) for weight in WEIGHTS]
-    kept += [Share(weight=now.weight, quota=quota) for quota in QUOTAS]
+    now = now or ChannelWeight()
+    kept: list[ChannelWeight | None] = [ChannelWeight(weight=weight, quota=now.quota) for weight in WEIGHTS]
+    kept += [ChannelWeight(weight=now.weight, quota=quota) for quota in QUOTAS]
     return kept if name == ALWAYS else [None, *kept]

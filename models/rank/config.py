@@ -12,7 +12,7 @@ from models.training import NeuralConfig
 SHARED = CONFIGS / "ranking.toml"
 
 
-class Inputs(BaseModel):
+class InputConfig(BaseModel):
     """The features of a user and a candidate, by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -72,7 +72,7 @@ class SampleSettings(BaseModel):
 class RankConfig(ModelConfig):
     """Configuration of a ranker: its own file and, beneath it, what configs/ranking.toml says for all."""
 
-    inputs: Inputs
+    inputs: InputConfig
     """The features that are read."""
     samples: SampleSettings
     """The samples that are learnt from."""

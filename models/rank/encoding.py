@@ -12,7 +12,7 @@ import pyarrow as pa
 from models.columns import integers, padded, ragged, window
 from models.encoders import logs_and_numbers
 from models.ids import Ids
-from models.rank.config import Inputs
+from models.rank.config import InputConfig
 from models.rank.samples.pairs import Pairs
 from models.recall.nn.context import asked_at
 
@@ -70,7 +70,7 @@ class FilmFields(NamedTuple):
 class Encoder:
     """Learns vocabularies from training pairs and encodes any."""
 
-    def __init__(self, inputs: Inputs, channels: list[str]) -> None:
+    def __init__(self, inputs: InputConfig, channels: list[str]) -> None:
         self.inputs = inputs
         self.channels = channels
         self.films = Ids(np.empty(0, np.int64))

@@ -50,12 +50,12 @@ def rated(events: pa.Table, most: int = 0) -> tuple[sparse.csr_matrix, Ids, Ids]
     return seen, users, films
 
 
-def latest(user: np.ndarray, moments: np.ndarray, most: int) -> np.ndarray:
+def latest(user: np.ndarray, event_times: np.ndarray, most: int) -> np.ndarray:
     """Whether each event (n,) is among its user's latest `most`; equal moments in the order given."""
     kept = np.ones(len(user), bool)
     count = np.bincount(user)
     many = np.flatnonzero(count[user] > most)
-    many = many[np.lexsort((moments[many], user[many]))]
+    many = many[np.lexsort((event_times[many], user[many]))]
     # place of each event from the end of its user's
     ends = np.flatnonzero(np.diff(user[many], append=-1))
     kept[many] = ends[np.searchsorted(ends, np.arange(len(many)))] - np.arange(len(many)) < most
@@ -64,6 +64,6 @@ def latest(user: np.ndarray, moments: np.ndarray, most: int) -> np.ndarray:
 
 def in_order(events: pa.Table, films: Ids) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """User, film row and moment (n,) of each event, by user and time; equal moments in the order given."""
-    user, moment = integers(events, "user_id"), microseconds(events)
-    order: Any = np.lexsort((moment, user))
-    return user[order], films.rows(integers(events, "movie_id"))[order], moment[order]
+    user, event_time = integers(events, "user_id"), microseconds(events)
+    order: Any = np.lexsort((event_time, user))
+    return user[order], films.rows(integers(events, "movie_id"))[order], event_time[order]

@@ -60,7 +60,9 @@ def _merge(channels: Lists, merging: Merging, size: int, few: np.ndarray) -> Can
     widths = [ids.shape[1] for ids, _ in channels.values()]
     channel, first = np.repeat(np.arange(len(widths)), widths), np.cumsum([0, *widths])[:-1]
     rank = np.arange(1, len(channel) + 1) - first[channel]
-    weight, quota = (np.stack(of, axis=1) for of in zip(*(merging.shares(name, few) for name in channels), strict=True))
+    weight, quota = (
+        np.stack(of, axis=1) for of in zip(*(merging.weights_and_quotas(name, few) for name in channels), strict=True)
+    )
     user, at = np.nonzero((film_of >= 0) & (rank <= quota[:, channel]))
     film, by = film_of[user, at], channel[at]
     fused = np.bincount(user * m + film, weight[user, by] / (merging.rrf + rank[at]), n * m).reshape(n, m)

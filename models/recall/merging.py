@@ -14,7 +14,7 @@ WARM = 5
 """How many ratings make a user warm."""
 
 
-class Share(BaseModel):
+class ChannelWeight(BaseModel):
     """What one channel may say in the merge."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -32,9 +32,9 @@ class Merging(BaseModel):
 
     rrf: float = Field(default=60.0, ge=0)
     """What is added to a rank; the larger, the less the first places count before the others. The paper has 60."""
-    channels: dict[str, Share]
+    channels: dict[str, ChannelWeight]
     """The channels that are merged and served, by name."""
-    few: dict[str, Share] = {}
+    few: dict[str, ChannelWeight] = {}
     """The shares for users who are not warm yet, and only these channels; empty where they are merged like all."""
 
     @model_validator(mode="after")
@@ -51,9 +51,9 @@ class Merging(BaseModel):
     @classmethod
     def even(cls, names: Mapping[str, object] | list[str]) -> Self:
         """The named channels, each counting alike, all they name."""
-        return cls(channels={name: Share() for name in names})
+        return cls(channels={name: ChannelWeight() for name in names})
 
-    def shares(self, name: str, few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def weights_and_quotas(self, name: str, few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A channel's weight and quota (n,) for users who are not warm yet, and for others; 0 where it is silent."""
         usual, other = self.channels[name], (self.few or self.channels).get(name)
         weight, quota = (other.weight, other.quota) if other else (0.0, 0)
@@ -62,8 +62,8 @@ class Merging(BaseModel):
     def toml(self) -> str:
         """The file's content, without its heading."""
         lines = [f"rrf = {json.dumps(self.rrf)}"]
-        for part, shares in {"channels": self.channels, "few": self.few}.items():
-            if shares:
+        for part, by_name in {"channels": self.channels, "few": self.few}.items():
+            if by_name:
                 lines += ["", f"[{part}]"]
-            lines += [f"{n} = {{ weight = {json.dumps(s.weight)}, quota = {s.quota} }}" for n, s in shares.items()]
+            lines += [f"{n} = {{ weight = {json.dumps(s.weight)}, quota = {s.quota} }}" for n, s in by_name.items()]
         return "\n".join(lines) + "\n"

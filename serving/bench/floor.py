@@ -87,11 +87,11 @@ def network_of(channel: VectorRecaller, row: Any) -> Work:
     given: dict[str, np.ndarray] = {}
     assert session, f"{channel.config.name} was saved without its network"
 
-    def noted(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    def recorded(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         given.update(inputs)
         return session(inputs)
 
-    channel.session = noted  # type: ignore[assignment]
+    channel.session = recorded  # type: ignore[assignment]
     channel.user_vectors(row)
     channel.session = session
     return lambda: session(given)

@@ -72,6 +72,6 @@ def load(address: str, path: Callable[[int], str], users: list[int], clients: in
     for thread in threads:
         thread.join()
     wall = time.perf_counter() - began
-    told = np.array(answers, float).reshape(-1, 4)
-    good = told[told[:, 2] > 0]
-    return Load(good[:, 0], good[:, 1], wall, len(told) - len(good), int((good[:, 3] == 0).sum()))
+    rows = np.array(answers, float).reshape(-1, 4)
+    good = rows[rows[:, 2] > 0]
+    return Load(good[:, 0], good[:, 1], wall, len(rows) - len(good), int((good[:, 3] == 0).sum()))

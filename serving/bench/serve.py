@@ -114,10 +114,10 @@ def stages(address: str) -> dict[str, float]:
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     (histogram,) = (family for family in families if family.name == "cinefeast_stage_seconds")
-    told: dict[str, dict[str, float]] = {"sum": {}, "count": {}}
+    totals: dict[str, dict[str, float]] = {"sum": {}, "count": {}}
     for sample in histogram.samples:
-        told.get(sample.name.rpartition("_")[2], {})[sample.labels["stage"]] = sample.value
-    return {stage: round(1000 * spent / told["count"][stage], 2) for stage, spent in told["sum"].items()}
+        totals.get(sample.name.rpartition("_")[2], {})[sample.labels["stage"]] = sample.value
+    return {stage: round(1000 * spent / totals["count"][stage], 2) for stage, spent in totals["sum"].items()}
 
 
 def path(user_id: int) -> str:
@@ -189,11 +189,11 @@ def running(workers: int) -> Iterator[tuple[str, psutil.Process, float]]:
     began = time.perf_counter()
     command = [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)]
     with (
-        tempfile.NamedTemporaryFile() as told,
-        subprocess.Popen(command, stdout=told, stderr=subprocess.DEVNULL) as server,
+        tempfile.NamedTemporaryFile() as totals,
+        subprocess.Popen(command, stdout=totals, stderr=subprocess.DEVNULL) as server,
     ):
         try:
-            while Path(told.name).read_text().count("ready: ") < workers:
+            while Path(totals.name).read_text().count("ready: ") < workers:
                 if server.poll() is not None:
                     raise CineFeastError("the server ended before it was ready", "cinefeast serve")
                 time.sleep(0.05)

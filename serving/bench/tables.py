@@ -89,11 +89,11 @@ def print_vectors(measured: dict[str, Any]) -> None:
     """Each mode with its times and its freshness, then all figures."""
     table = Table("vectors", "first p50 ms", "p99", "again p50 ms", "p99", "knows at once", "kept s")
     for mode in Mode:
-        figures = (measured[f"{mode}_{told}_{q}_ms"] for told in ("first", "again") for q in ("p50", "p99"))
-        kept = measured[f"{mode}_kept_s"]
+        figures = (measured[f"{mode}_{turn}_{q}_ms"] for turn in ("first", "again") for q in ("p50", "p99"))
+        vector_store = measured[f"{mode}_kept_s"]
         table.add_row(
             mode, *(f"{figure:.1f}" for figure in figures), "yes" if measured[f"{mode}_knows_at_once"] else "no",
-            "for good" if kept is None else str(kept),
+            "for good" if vector_store is None else str(vector_store),
         )  # fmt: skip
     _print(table)
     print(json.dumps(measured))

@@ -13,7 +13,7 @@ import redis
 from dbt_project.workspace import workspace
 from serving.bench.serve import keys, own_redis
 from serving.features.reader import REDIS, check_built
-from serving.features.user_vectors import InRedis, Mode, kept, vector_channels
+from serving.features.user_vectors import InRedis, Mode, vector_channels, vector_store
 from serving.pipeline.recommender import Recommender
 from serving.runtime.loader import load_recommender
 from serving.runtime.precompute import precompute
@@ -49,9 +49,9 @@ def measure(users: int) -> dict[str, Any]:
                 mode.again.append(seconds(mode.recommender, user))
         found: dict[str, Any] = {"users": len(some)}
         for name, mode in modes.items():
-            for told, spent in {"first": mode.first[1:], "again": mode.again[1:]}.items():
+            for turn, spent in {"first": mode.first[1:], "again": mode.again[1:]}.items():
                 p50, p99 = np.quantile(spent, [0.5, 0.99]) * 1000
-                found |= {f"{name}_{told}_p50_ms": round(float(p50), 2), f"{name}_{told}_p99_ms": round(float(p99), 2)}
+                found |= {f"{name}_{turn}_p50_ms": round(float(p50), 2), f"{name}_{turn}_p99_ms": round(float(p99), 2)}
             found[f"{name}_knows_at_once"] = knows_at_once(mode.recommender, *some[:2])
             found[f"{name}_kept_s"] = kept_for(name, some[0])
     return found
@@ -74,7 +74,7 @@ def knows_at_once(recommender: Recommender, user: int, other: int) -> bool:
 
 def kept_for(mode: Mode, user: int) -> int | None:
     """Seconds that a user's vectors of this mode are still kept; 0 where none are, None where they are for good."""
-    place = kept()
+    place = vector_store()
     assert isinstance(place, InRedis)
     client: redis.Redis = place.client
     ages: Any = [client.ttl(key) for key in client.scan_iter(f"cinefeast:user-vector:{mode}:*:{user}:*", count=1000)]

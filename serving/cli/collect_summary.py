@@ -21,8 +21,10 @@ def print_collected(found: Collected, directory: Path, rate: float, limit: int |
         would = found.due if limit is None else min(found.due, limit)
         print(f"would ask for {would:,}, in {would / rate / 60:,.1f} minutes or more at {rate:g} requests a second")
         return
-    told = ", ".join(f"{found.answers[status]:,} {words}" for status, words in WORDS.items() if found.answers[status])
-    print(f"asked for {found.asked:,}{': ' if told else ''}{told}; {found.left:,} left for the next run")
+    answers = ", ".join(
+        f"{found.answers[status]:,} {words}" for status, words in WORDS.items() if found.answers[status]
+    )
+    print(f"asked for {found.asked:,}{': ' if answers else ''}{answers}; {found.left:,} left for the next run")
     if found.reason:
         print(f"the last that was not answered: {found.reason}")
     if any(found.answers[status] for status in LANDED):

@@ -13,7 +13,7 @@ from dbt_project.workspace import Workspace
 from feature_repo.offline_store.pull import within
 from feature_repo.offline_store.sql import columns, quoted
 from serving.doctor.checks import Check, combined, listed
-from serving.doctor.warehouse import BUILD, Warehouse, moment, opened
+from serving.doctor.warehouse import BUILD, Warehouse, iso_time, opened
 from serving.features.reader import MATERIALIZE, REDIS, feast_command, unavailable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def online_check(store: "FeatureStore", space: Workspace, warehouse: Warehouse |
         what = f"stale: materialized before the warehouse was published: {listed(older)}"
         findings.append(Check("", "wrong", what, again))
     last = max((written(view) for view in rest), default=0.0)
-    return combined("online", findings, f"fresh: {len(views)} views materialized, {moment(last)}")
+    return combined("online", findings, f"fresh: {len(views)} views materialized, {iso_time(last)}")
 
 
 def written(view: Any) -> float:
@@ -77,7 +77,7 @@ def materialized_check(store: "FeatureStore", warehouse: Warehouse) -> Check:
         for view in materialized_views(store):
             if not view.materialization_intervals:
                 continue  # the online check says so
-            keys, missing = left_out(connection, view)
+            keys, missing = missing_views(connection, view)
             ends[view.name] = max(end for _, end in view.materialization_intervals)
             if missing:
                 what = f"{view.name}: the latest row of {missing:,} of {keys:,} keys lies outside what was materialized"
@@ -86,7 +86,7 @@ def materialized_check(store: "FeatureStore", warehouse: Warehouse) -> Check:
     return combined("materialized", findings, said or "nothing yet")
 
 
-def left_out(connection: duckdb.DuckDBPyConnection, view: Any) -> tuple[int, int]:
+def missing_views(connection: duckdb.DuckDBPyConnection, view: Any) -> tuple[int, int]:
     """How many keys a view has, and how many of them have their latest row in no materialized range."""
     stamp = quoted(view.batch_source.timestamp_field)
     online = " or ".join(within("latest", start, end) for start, end in view.materialization_intervals)

@@ -61,8 +61,8 @@ def read_warehouse(space: Workspace) -> Warehouse:
 
 def waiting(landed: Landed, space: Workspace) -> list[Path]:
     """The files of pushed ratings that the published warehouse does not hold, by dbt's own note of what it read."""
-    noted = BuildInputs.noted(space)
-    return [path for path, rows in landed.events.items() if rows and noted and path.name not in noted.events]
+    built = BuildInputs.from_manifest(space)
+    return [path for path, rows in landed.events.items() if rows and built and path.name not in built.events]
 
 
 def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehouse) -> Check:
@@ -70,17 +70,17 @@ def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehous
 
     That only pushed ratings came in since is no more than a warning: the online store has had them already.
     """
-    when = moment(warehouse.published)
+    when = iso_time(warehouse.published)
     findings = []
     if landed is not None:
-        noted = BuildInputs.noted(space)
+        built = BuildInputs.from_manifest(space)
         count = sum(landed.events[path] or 0 for path in waiting(landed, space))
-        if noted is None:
+        if built is None:
             findings.append(Check("", "wrong", f"stale: nothing says what the build of {when} was made from", BUILD))
-        elif noted.fixed != landed.inputs.fixed:
+        elif built.fixed != landed.inputs.fixed:
             what = f"stale: since the build of {when} the data set, the documents or dbt's models have changed"
             findings.append(Check("", "wrong", what, BUILD))
-        elif not landed.inputs.only_append_to(noted):
+        elif not landed.inputs.only_append_to(built):
             what = f"stale: files of pushed ratings are gone, or came late, since the build of {when}"
             findings.append(Check("", "wrong", what, BUILD))
         elif count:
@@ -89,7 +89,7 @@ def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehous
     return combined("warehouse", findings, f"fresh: published {when}, {decimal(warehouse.path.stat().st_size)}")
 
 
-def moment(seconds: float) -> str:
+def iso_time(seconds: float) -> str:
     """Seconds since 1970 for people."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 

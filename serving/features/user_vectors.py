@@ -46,7 +46,7 @@ class Mode(StrEnum):
     """By `cinefeast precompute`: it knows what was known then; for a user who is not there, for the request."""
 
 
-class Kept(Protocol):
+class VectorStore(Protocol):
     """Where bytes are kept by key."""
 
     def get(self, key: str) -> bytes | None:
@@ -117,7 +117,7 @@ def mode() -> Mode:
         ) from None
 
 
-def kept() -> Kept:
+def vector_store() -> VectorStore:
     """Redis where there is one."""
     address = os.environ.get(REDIS)
     return InRedis(address) if address else InProcess()
@@ -126,8 +126,8 @@ def kept() -> Kept:
 class UserVectors:
     """Stands between the channels of a set of models and the working out of vectors."""
 
-    def __init__(self, models: TwoStage, version: str, mode: Mode, kept: Kept, metrics: Metrics) -> None:
-        self._version, self._mode, self._kept, self._metrics = version, mode, kept, metrics
+    def __init__(self, models: TwoStage, version: str, mode: Mode, vector_store: VectorStore, metrics: Metrics) -> None:
+        self._version, self._mode, self._kept, self._metrics = version, mode, vector_store, metrics
         self._work = {name: channel.user_vectors for name, channel in vector_channels(models)}
         if mode != Mode.REQUEST:
             for name, channel in vector_channels(models):

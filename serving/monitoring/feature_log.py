@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 SERVICE = "served_v1"
-SHARE = "CINEFEAST_LOG_FEATURES"
+SAMPLE_RATE = "CINEFEAST_LOG_FEATURES"
 PRESENT, NULL_VALUE, NOT_FOUND = 1, 2, 3
 """Feast's FieldStatus."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class LoggedAnswer:
     """What is logged of an answer."""
 
     request_id: str | None
@@ -34,7 +34,7 @@ class Shown:
     movie_ids: list[int]
 
 
-class ServedLog:
+class FeatureLog:
     """Logs what answers of one catalogue were made of, to where the service's configuration says. For one thread.
 
     CineFeastError where the share that is set is none.
@@ -45,17 +45,17 @@ class ServedLog:
         self._service = store.get_feature_service(SERVICE)
         self._store = store
         self._views = self._service.feature_view_projections
-        self.share = share(self._service.logging_config.sample_rate)
+        self.sample_rate = sample_rate(self._service.logging_config.sample_rate)
         features = [feature.name for view in self._views for feature in view.features]
         self.user_features = [name for name in features if name in known]
         self._films = films.select([name for name in features if name in films.column_names])
         self._rows = Ids(integers(films, "movie_id"))
 
-    def write(self, shown: Sequence[Shown]) -> None:
+    def write(self, shown: Sequence[LoggedAnswer]) -> None:
         """Add the answers: one file, whole or not at all."""
         self._store.write_logged_features(self._table(shown), self._service)
 
-    def _table(self, shown: Sequence[Shown]) -> pa.Table:
+    def _table(self, shown: Sequence[LoggedAnswer]) -> pa.Table:
         movie_ids = np.array([movie for one in shown for movie in one.movie_ids], np.int64)
         answer = [n for n, one in enumerate(shown) for _ in one.movie_ids]
         users = pa.concat_tables([one.user for one in shown]).take(pa.array(answer, pa.int64()))
@@ -65,7 +65,7 @@ class ServedLog:
         for view in self._views:
             for feature in view.features:
                 name = f"{view.name_to_use()}__{feature.name}"
-                columns[name], columns[f"{name}__status"] = told(feature.name, users, films)
+                columns[name], columns[f"{name}__status"] = values_and_status(feature.name, users, films)
                 columns[f"{name}__timestamp"] = pa.nulls(len(movie_ids))  # serving does not read it
         columns["__log_timestamp"] = [shown[n].at for n in answer]
         columns["__log_date"] = [shown[n].at.date() for n in answer]
@@ -73,7 +73,7 @@ class ServedLog:
         return pa.table(columns)
 
 
-def told(feature: str, users: pa.Table, films: pa.Table) -> tuple[Any, Any]:
+def values_and_status(feature: str, users: pa.Table, films: pa.Table) -> tuple[Any, Any]:
     """A feature's values (n,) and their states, as Feast names them."""
     table = users if feature in users.column_names else films
     if feature not in table.column_names:
@@ -81,13 +81,13 @@ def told(feature: str, users: pa.Table, films: pa.Table) -> tuple[Any, Any]:
     return table[feature], pc.if_else(pc.is_valid(table[feature]), PRESENT, NULL_VALUE)
 
 
-def share(otherwise: float) -> float:
+def sample_rate(otherwise: float) -> float:
     """The share of answers that are logged: $CINEFEAST_LOG_FEATURES, or else the service's sample rate."""
-    given = os.environ.get(SHARE) or str(otherwise)
+    given = os.environ.get(SAMPLE_RATE) or str(otherwise)
     try:
         number = float(given)
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise CineFeastError(f"{SHARE}={given!r} is no share", f"export {SHARE}={otherwise:g}")
+        raise CineFeastError(f"{SAMPLE_RATE}={given!r} is no share", f"export {SAMPLE_RATE}={otherwise:g}")
     return number

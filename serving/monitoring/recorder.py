@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.monitoring.sample import Look, Served
-from serving.pipeline.user_context import Person
+from serving.monitoring.sample import SampledAnswer, Sampler
+from serving.pipeline.user_context import UserContext
 from serving.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -24,22 +24,22 @@ PERIOD = 10.0
 """Seconds between two measurements, and two files of the log."""
 
 
-class ServedFeatures:
+class Recorder:
     """Takes ranked answers for users, measures and logs them. Thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._queue: queue.Queue[Served | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[SampledAnswer | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="served", daemon=True)
         self._thread.start()
 
     def use(self, recommender: "Recommender") -> None:
         """Look at this one's answers from now on. What an earlier one has begun is still looked at as its own."""
-        recommender.note = partial(self._note, Look(recommender, self._metrics))
+        recommender.note = partial(self._note, Sampler(recommender, self._metrics))
 
-    def _note(self, look: Look, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> None:
+    def _note(self, sampler: Sampler, context: UserContext, ranked: np.ndarray, movie_ids: list[int]) -> None:
         try:
-            self._queue.put_nowait(look.kept(person, ranked, movie_ids))
+            self._queue.put_nowait(sampler.kept(context, ranked, movie_ids))
         except queue.Full:
             self._metrics.unnoted.inc()
 
@@ -49,7 +49,7 @@ class ServedFeatures:
         self._thread.join()
 
     def _run(self) -> None:
-        look: Look | None = None
+        sampler: Sampler | None = None
         due, is_over = time.monotonic() + PERIOD, False
         while not is_over:
             served = None
@@ -58,14 +58,14 @@ class ServedFeatures:
                 is_over = served is None
             except queue.Empty:
                 pass
-            if look and (is_over or time.monotonic() >= due or (served and served.look is not look)):
-                attempt(look.measure)
-                attempt(look.write)
+            if sampler and (is_over or time.monotonic() >= due or (served and served.sampler is not sampler)):
+                attempt(sampler.measure)
+                attempt(sampler.write)
             if time.monotonic() >= due:
                 due = time.monotonic() + PERIOD
             if served:
-                look = served.look
-                attempt(look.add, served)
+                sampler = served.sampler
+                attempt(sampler.add, served)
 
 
 def attempt(work: Callable[..., None], *given: object) -> None:

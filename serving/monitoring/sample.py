@@ -13,8 +13,8 @@ from dbt_project.workspace import workspace
 from models.rank.samples import trained_on
 from serving.features.reader import feast_command
 from serving.monitoring.drift import Drift
-from serving.monitoring.feature_log import SERVICE, ServedLog, Shown
-from serving.pipeline.user_context import Person
+from serving.monitoring.feature_log import SERVICE, FeatureLog, LoggedAnswer
+from serving.pipeline.user_context import UserContext
 from serving.telemetry.logs import request_id
 from serving.telemetry.metrics import Metrics
 
@@ -27,19 +27,19 @@ MOST_SHOWN = 500
 
 
 @dataclass(frozen=True)
-class Served:
+class SampledAnswer:
     """What is kept of an answer."""
 
-    look: "Look"
+    sampler: "Sampler"
     user: pa.Table
     """The user's features as they were read, one row; histories are left out."""
     ranked: np.ndarray
     """The films that the ranker put in order."""
-    shown: Shown | None
+    shown: LoggedAnswer | None
     """What is logged of it, if it is."""
 
 
-class Look:
+class Sampler:
     """Measures drift and logs. `kept` is thread-safe; the rest is for one thread."""
 
     def __init__(self, recommender: "Recommender", metrics: Metrics) -> None:
@@ -50,22 +50,22 @@ class Look:
         self._drift = Drift(sample, known, films) if sample else None
         store, self._log = recommender.features.store, None
         if any(service.name == SERVICE for service in store.list_feature_services()):
-            self._log = ServedLog(store, known, films)
+            self._log = FeatureLog(store, known, films)
         else:
             log.warning("served features are not logged before %s has put %s there", feast_command("apply"), SERVICE)
-        self._waiting: list[Shown] = []
+        self._waiting: list[LoggedAnswer] = []
         of_drift, of_log = (part.user_features if part else [] for part in (self._drift, self._log))
         self._names = ["user_id", *dict.fromkeys([*of_drift, *of_log])]
 
-    def kept(self, person: Person, ranked: np.ndarray, movie_ids: list[int]) -> Served:
+    def kept(self, context: UserContext, ranked: np.ndarray, movie_ids: list[int]) -> SampledAnswer:
         """Of an answer what is looked at later."""
-        user = person.row.select(self._names)
+        user = context.row.select(self._names)
         shown = None
-        if self._log and random.random() < self._log.share:
-            shown = Shown(request_id.get(), datetime.now(UTC), user, movie_ids)
-        return Served(self, user, ranked, shown)
+        if self._log and random.random() < self._log.sample_rate:
+            shown = LoggedAnswer(request_id.get(), datetime.now(UTC), user, movie_ids)
+        return SampledAnswer(self, user, ranked, shown)
 
-    def add(self, served: Served) -> None:
+    def add(self, served: SampledAnswer) -> None:
         """Take an answer."""
         if self._drift:
             self._drift.add(served.user, served.ranked)

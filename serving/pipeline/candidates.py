@@ -11,7 +11,7 @@ import pyarrow as pa
 from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, merge
 from models.two_stage import TwoStage
-from serving.pipeline.user_context import Person
+from serving.pipeline.user_context import UserContext
 from serving.telemetry.deadlines import StageError, Stages
 
 Lists = tuple[np.ndarray, np.ndarray]
@@ -31,18 +31,18 @@ class Recalled:
 def fan_out(
     stages: Stages,
     models: TwoStage,
-    person: Person,
+    context: UserContext,
     exclude: np.ndarray,
     size: int,
-    silent: frozenset[str] = frozenset(),
+    disabled_channels: frozenset[str] = frozenset(),
 ) -> Recalled:
-    """What the channels but the `silent` ones bring for somebody in recall's time, merged to `size` films.
+    """What the channels but the `disabled_channels` ones bring for somebody in recall's time, merged to `size` films.
 
     A channel that is late or raises is as one that names no film: the ranker's columns of it are those.
     """
     until = time.monotonic() + stages.budgets["recall"]
-    asked = {name: channel for name, channel in models.channels.items() if name not in silent}
-    begun = stages.start({f"recall:{name}": asking(asked[name], person.row, exclude, BROUGHT) for name in asked})
+    asked = {name: channel for name, channel in models.channels.items() if name not in disabled_channels}
+    begun = stages.start({f"recall:{name}": asking(asked[name], context.row, exclude, BROUGHT) for name in asked})
     brought: dict[str, Lists] = dict.fromkeys(models.channels, NOTHING)
     missing = []
     for name in asked:
@@ -50,7 +50,7 @@ def fan_out(
             brought[name] = stages.result(f"recall:{name}", begun[f"recall:{name}"], until)
         except StageError as error:
             missing.append(str(error))
-    few = of_few([person.films("user_seen_movie_ids")])
+    few = of_few([context.films("user_seen_movie_ids")])
     return Recalled(merge(brought, models.merging, size, few=few), missing)
 
 

@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from feature_repo.feedback_events import FilmUpdate
 from models.ids import Ids
-from serving.rules.models import Which
+from serving.rules.models import ItemFilter
 
 Film = dict[str, Any]
 REMEMBERED = 256
 """Answers to `fitting` that are kept."""
 
 
-class Films:
+class FilmCatalogue:
     """All films at one moment, row by row. Immutable but for what it remembers."""
 
     def __init__(self, catalogue: pa.Table, updates: Mapping[int, FilmUpdate], space: tuple[Ids, np.ndarray]) -> None:
@@ -31,9 +31,9 @@ class Films:
         }
         self._take(updates)
 
-    def changed(self, updates: Mapping[int, FilmUpdate]) -> "Films":
+    def changed(self, updates: Mapping[int, FilmUpdate]) -> "FilmCatalogue":
         """These films after later changes."""
-        new = object.__new__(Films)
+        new = object.__new__(FilmCatalogue)
         new.__dict__ |= self.__dict__ | {"_film": dict(self._film)}
         new._take(updates)
         return new
@@ -61,7 +61,7 @@ class Films:
         """Of each row what caps count, -1 for nothing."""
         self.vectors = placed(self.ids, *self._space)
         """(m, d) of length 1; zeros for a film without a place."""
-        self._fitting: dict[Which, np.ndarray] = {}
+        self._fitting: dict[ItemFilter, np.ndarray] = {}
 
     def get(self, movie_id: int) -> Film:
         """The film's features by name; none for a film that is not known."""
@@ -70,14 +70,14 @@ class Films:
     def __contains__(self, movie_id: int) -> bool:
         return movie_id in self._film
 
-    def fitting(self, which: Which) -> np.ndarray:
+    def fitting(self, item_filter: ItemFilter) -> np.ndarray:
         """Whether each row (m,) fits everything that is given."""
-        found = self._fitting.get(which)
+        found = self._fitting.get(item_filter)
         if found is None:
             if len(self._fitting) >= REMEMBERED:
                 self._fitting = {}
-            found = np.array([fits(film, which) for film in self._film.values()], bool)
-            self._fitting[which] = found
+            found = np.array([fits(film, item_filter) for film in self._film.values()], bool)
+            self._fitting[item_filter] = found
         return found
 
     def likeness(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -88,17 +88,17 @@ class Films:
         return np.clip(near, 0.0, 1.0)
 
 
-def fits(film: Film, which: Which) -> bool:
+def fits(film: Film, item_filter: ItemFilter) -> bool:
     """Whether a film fits everything that is given; what is not known of it fits nothing."""
     year = film.get("movie_year")
     return (
-        (not which.movie_ids or film["movie_id"] in which.movie_ids)
-        and (not which.genres or not which.genres.isdisjoint(film.get("movie_genre_names") or []))
-        and (not which.directors or film.get("movie_director_name") in which.directors)
-        and (not which.languages or film.get("movie_language") in which.languages)
-        and (not which.certifications or film.get("movie_certification") in which.certifications)
-        and (which.year_from is None or (year is not None and year >= which.year_from))
-        and (which.year_to is None or (year is not None and year <= which.year_to))
+        (not item_filter.movie_ids or film["movie_id"] in item_filter.movie_ids)
+        and (not item_filter.genres or not item_filter.genres.isdisjoint(film.get("movie_genre_names") or []))
+        and (not item_filter.directors or film.get("movie_director_name") in item_filter.directors)
+        and (not item_filter.languages or film.get("movie_language") in item_filter.languages)
+        and (not item_filter.certifications or film.get("movie_certification") in item_filter.certifications)
+        and (item_filter.year_from is None or (year is not None and year >= item_filter.year_from))
+        and (item_filter.year_to is None or (year is not None and year <= item_filter.year_to))
     )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from models.recall.neighbours.item_cf import ItemCF
 from models.two_stage import TwoStage
-from serving.pipeline.catalogue import Film, Films
-from serving.pipeline.rerank import Placed
-from serving.pipeline.user_context import Person
+from serving.pipeline.catalogue import Film, FilmCatalogue
+from serving.pipeline.rerank import RankedItem
+from serving.pipeline.user_context import UserContext
 from serving.schemas.responses import Film as FilmName
 from serving.schemas.responses import Reasons
 
@@ -18,9 +18,11 @@ NEAR = 0.3
 """Cosine from which a film of the user counts as why another is there."""
 
 
-def reasons(placed: Sequence[Placed], person: Person, films: Films, models: TwoStage) -> list[Reasons]:
+def reasons(
+    placed: Sequence[RankedItem], context: UserContext, films: FilmCatalogue, models: TwoStage
+) -> list[Reasons]:
     """The reasons of each film of a list."""
-    watched = person.films("user_seen_movie_ids")[-WINDOW:]
+    watched = context.films("user_seen_movie_ids")[-WINDOW:]
     history = [film for movie in watched if (film := films.get(int(movie)))]
     ids = np.array([film.movie_id for film in placed], np.int64)
     return [
@@ -31,14 +33,16 @@ def reasons(placed: Sequence[Placed], person: Person, films: Films, models: TwoS
             score_parts=one.parts,
             rules=one.rules,
         )
-        for one, led in zip(placed, because(person, watched, ids, films, models), strict=True)
+        for one, led in zip(placed, because(context, watched, ids, films, models), strict=True)
     ]
 
 
-def because(person: Person, watched: np.ndarray, ids: np.ndarray, films: Films, models: TwoStage) -> list[list[int]]:
+def because(
+    context: UserContext, watched: np.ndarray, ids: np.ndarray, films: FilmCatalogue, models: TwoStage
+) -> list[list[int]]:
     """For each film the films of the user that speak most for it: by co-ratings, or else by their vectors."""
     item_cf = next((c for c in models.channels.values() if isinstance(c, ItemCF)), None)
-    found = item_cf.contributors(person.row, ids) if item_cf and len(watched) else [[] for _ in ids]
+    found = item_cf.contributors(context.row, ids) if item_cf and len(watched) else [[] for _ in ids]
     rows, seen = films.ids.rows(ids), films.ids.rows(watched)
     seen = seen[seen >= 0]
     if len(seen):

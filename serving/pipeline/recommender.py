@@ -20,12 +20,12 @@ from serving.errors import NotFoundError
 from serving.events.film_updates import FilmUpdates
 from serving.features.reader import OnlineFeatures
 from serving.pipeline.candidates import fan_out
-from serving.pipeline.catalogue import Films
+from serving.pipeline.catalogue import FilmCatalogue
 from serving.pipeline.explain import reasons
-from serving.pipeline.request import Question
-from serving.pipeline.rerank import Lineup, Placed, Wanted, arrange
-from serving.pipeline.similar_items import near, space_of
-from serving.pipeline.user_context import People, Person
+from serving.pipeline.request import ListRequest
+from serving.pipeline.rerank import ListConstraints, RankedCandidates, RankedItem, apply_rules
+from serving.pipeline.similar_items import similar_items, vector_space
+from serving.pipeline.user_context import UserContext, UserContexts
 from serving.rules.file import RuleFile
 from serving.schemas.requests import CandidatesQuery, ListQuery, Stars
 from serving.schemas.responses import Answer, Item, Reasons, Strategy, Versions
@@ -54,29 +54,29 @@ class Recommender:
     ) -> None:
         self.features, self.models, self.version = features, models, version
         self.rules, self.stages, self.metrics = rules, stages, stages.metrics
-        self.note: Callable[[Person, np.ndarray, list[int]], None] | None = None
+        self.note: Callable[[UserContext, np.ndarray, list[int]], None] | None = None
         """Told of each ranked answer for a user: the films that were ranked, and those shown. It never waits."""
         self.catalogue = features.catalogue(models.movie_ids)
-        self.people = People(features, self.stages)
+        self.contexts = UserContexts(features, self.stages)
         self._updates = updates
-        self._films = Films(self.catalogue.table, updates.latest(), space_of(models))
+        self._films = FilmCatalogue(self.catalogue.table, updates.latest(), vector_space(models))
         counts = integers(self.catalogue.table, "movie_count_ratings", 0)
         order = np.argsort(-counts, kind="stable")
         self._most_rated = integers(self.catalogue.table, "movie_id")[order], counts[order].astype(np.float32)
 
     @property
-    def films(self) -> Films:
+    def films(self) -> FilmCatalogue:
         """All films as of now."""
         latest = self._updates.latest()
         if latest is not self._films.updates:
             self._films = self._films.changed(latest)
         return self._films
 
-    def answer(self, user_id: int, asked: CandidatesQuery) -> Answer:
+    def answer(self, user_id: int, query: CandidatesQuery) -> Answer:
         """Films for a user; the most popular ones where nothing is known of them."""
-        return self._for(self._question(self.people.user(user_id), asked), asked.candidates)
+        return self._for(self._request(self.contexts.user(user_id), query), query.candidates)
 
-    def visitor(self, ratings: list[Stars], asked: CandidatesQuery) -> Answer:
+    def visitor(self, ratings: list[Stars], query: CandidatesQuery) -> Answer:
         """Films for somebody without an account."""
         films = self.films
         if unknown := [rated.movie_id for rated in ratings if rated.movie_id not in films]:
@@ -86,23 +86,23 @@ class Recommender:
         for before, rated in enumerate(reversed(ratings)):
             history.add(rated.movie_id, rated.rating, now - before)
         genres = {movie: films.get(movie).get("movie_genres") or [] for movie in history.movie_ids}
-        return self._for(self._question(self.people.visitor(history, genres), asked), asked.candidates)
+        return self._for(self._request(self.contexts.visitor(history, genres), query), query.candidates)
 
-    def similar(self, movie_id: int, user_id: int | None, asked: ListQuery) -> Answer:
+    def similar(self, movie_id: int, user_id: int | None, query: ListQuery) -> Answer:
         """Films that those who rated this one rated too, and films near to it; none that the user has seen."""
         if movie_id not in self.films:
             raise NotFoundError(f"no film {movie_id}")
-        question = self._question(self._person(user_id), asked, (movie_id,))
-        return self._list(near(self.models, question.films, movie_id), question, "similar")
+        request = self._request(self._context(user_id), query, (movie_id,))
+        return self._list(similar_items(self.models, request.films, movie_id), request, "similar")
 
-    def chart(self, channel: str, user_id: int | None, asked: ListQuery) -> Answer:
+    def chart(self, channel: str, user_id: int | None, query: ListQuery) -> Answer:
         """A list that is the same for everyone, less what the user has seen."""
-        return self._chart(channel, self._question(self._person(user_id), asked))
+        return self._chart(channel, self._request(self._context(user_id), query))
 
-    def rerank(self, user_id: int, movie_ids: list[int], asked: ListQuery) -> Answer:
+    def rerank(self, user_id: int, movie_ids: list[int], query: ListQuery) -> Answer:
         """The given films in the user's order; those that they may not see, and unknown ones, are left out."""
-        question = self._question(self._person(user_id), asked)
-        person = question.person
+        request = self._request(self._context(user_id), query)
+        context = request.context
         ids = np.array(list(dict.fromkeys(movie_ids)), np.int64)[None]
         none = np.zeros(ids.shape)
         channels = self.models.channels
@@ -112,105 +112,116 @@ class Recommender:
             {name: none.astype(np.int64) for name in channels},
             {name: none.astype(np.float32) for name in channels},
         )
-        scores, why = self._scores(person.at(asked.moment), found)
+        scores, why = self._scores(context.at(query.asked_at), found)
         if why:
-            person.degraded.append(f"{why}; in the order given")
+            context.degraded.append(f"{why}; in the order given")
         order = np.argsort(-scores, kind="stable")
-        return self._list(Lineup(ids[0][order], scores[order], {}), question, "rerank")
+        return self._list(RankedCandidates(ids[0][order], scores[order], {}), request, "rerank")
 
     def known_users(self, user_ids: "range | list[int]" = range(1, 1001)) -> pa.Table:
         """Those of the users who have features online, with their features."""
         users = self.features.users(list(user_ids))
         return users.filter(pc.is_valid(users["user_seen_movie_ids"]))
 
-    def _person(self, user_id: int | None) -> Person:
-        return self.people.nobody() if user_id is None else self.people.user(user_id)
+    def _context(self, user_id: int | None) -> UserContext:
+        return self.contexts.nobody() if user_id is None else self.contexts.user(user_id)
 
-    def _question(self, person: Person, asked: ListQuery, besides: tuple[int, ...] = ()) -> Question:
-        return Question.of(person, asked, self.films, self.rules.now(), besides)
+    def _request(self, context: UserContext, query: ListQuery, besides: tuple[int, ...] = ()) -> ListRequest:
+        return ListRequest.of(context, query, self.films, self.rules.now(), besides)
 
-    def _for(self, question: Question, candidates: int | None) -> Answer:
+    def _for(self, request: ListRequest, candidates: int | None) -> Answer:
         """Recall and rank; popularity for somebody of whom nothing is known, or where recall brings nothing."""
-        person, settings = question.person, question.settings
-        if not person.is_known:
-            return self._chart(POPULAR, question, f"user {person.user_id} has no features online")
-        at = person.at(question.asked.moment)
+        context, settings = request.context, request.settings
+        if not context.is_known:
+            return self._chart(POPULAR, request, f"user {context.user_id} has no features online")
+        at = context.at(request.query.asked_at)
         recalled = fan_out(
-            self.stages, self.models, at, question.left_out, candidates or settings.candidates, settings.silent
+            self.stages,
+            self.models,
+            at,
+            request.excluded_ids,
+            candidates or settings.candidates,
+            settings.disabled_channels,
         )
-        person.degraded.extend(recalled.missing)
+        context.degraded.extend(recalled.missing)
         found = recalled.candidates
         if not (found.ids >= 0).any():
-            return self._chart(POPULAR, question, "recall brought no film")
+            return self._chart(POPULAR, request, "recall brought no film")
         scores, why = self._scores(at, found) if settings.ranked else (found.scores[0], None)
         if why:
-            person.degraded.append(f"{why}; in recall's order")
+            context.degraded.append(f"{why}; in recall's order")
         strategy: Strategy = "two_stage" if settings.ranked and not why else "recall"
         order = np.argsort(-scores, kind="stable")
         ranks = {name: rank[0][order] for name, rank in found.ranks.items()}
-        return self._list(Lineup(found.ids[0][order], scores[order], ranks), question, strategy)
+        return self._list(RankedCandidates(found.ids[0][order], scores[order], ranks), request, strategy)
 
-    def _scores(self, person: Person, found: Candidates) -> tuple[np.ndarray, str | None]:
+    def _scores(self, context: UserContext, found: Candidates) -> tuple[np.ndarray, str | None]:
         """The ranker's scores (c,), or those that the candidates came with and why."""
         try:
             scored = self.stages.run(
-                "rank", self.stages.budgets["rank"], lambda: self.models.scored(person.row, self.catalogue.table, found)
+                "rank",
+                self.stages.budgets["rank"],
+                lambda: self.models.scored(context.row, self.catalogue.table, found),
             )
             return scored[1][0], None
         except StageError as error:
             return found.scores[0], str(error)
 
-    def _chart(self, channel: str, question: Question, reason: str | None = None) -> Answer:
-        person, exclude = question.person, question.left_out
-        size = question.asked.n + len(person.left_out) + 100  # enough for rules to choose from
+    def _chart(self, channel: str, request: ListRequest, reason: str | None = None) -> Answer:
+        context, exclude = request.context, request.excluded_ids
+        size = request.query.n + len(context.excluded_ids) + 100  # enough for rules to choose from
         try:
             if channel not in self.models.channels:
                 raise StageError(f"recall:{channel}: no such channel is served")
             chart = self.models.channels[channel]
             ids, scores = self.stages.run(
-                f"recall:{channel}", self.stages.budgets["recall"], lambda: chart.recommend(person.row, size, [exclude])
+                f"recall:{channel}",
+                self.stages.budgets["recall"],
+                lambda: chart.recommend(context.row, size, [exclude]),
             )
         except StageError as error:
-            person.degraded.append(f"{error}; by the ratings that the films' features count")
-            lineup = Lineup(*self._most_rated, {})
+            context.degraded.append(f"{error}; by the ratings that the films' features count")
+            ranked = RankedCandidates(*self._most_rated, {})
         else:
-            lineup = Lineup(ids[0], scores[0], {channel: np.arange(1, ids.shape[1] + 1)})
+            ranked = RankedCandidates(ids[0], scores[0], {channel: np.arange(1, ids.shape[1] + 1)})
         strategy: Strategy = "popularity" if channel == POPULAR else "trending"
-        return self._list(lineup, question, strategy, reason)
+        return self._list(ranked, request, strategy, reason)
 
-    def _list(self, lineup: Lineup, question: Question, strategy: Strategy, reason: str | None = None) -> Answer:
+    def _list(
+        self, ranked: RankedCandidates, request: ListRequest, strategy: Strategy, reason: str | None = None
+    ) -> Answer:
         """Put candidates in order by the rules and tell them. The one way to an answer."""
-        person, asked, films = question.person, question.asked, question.films
+        context, query, films = request.context, request.query, request.films
         with self.metrics.stage("rules"):
-            wanted = Wanted(
-                asked.n,
-                question.left_out,
-                person.films("user_clicked_movie_ids"),
-                asked.device,
-                seed=(person.user_id or 0) + datetime.now(UTC).toordinal(),
+            wanted = ListConstraints(
+                query.n,
+                request.excluded_ids,
+                context.films("user_clicked_movie_ids"),
+                query.device,
+                seed=(context.user_id or 0) + datetime.now(UTC).toordinal(),
             )
-            arranged = arrange(lineup, question.settings, films, wanted)
+            arranged = apply_rules(ranked, request.settings, films, wanted)
         with self.metrics.stage("explain"):
             whys: list[Reasons | None] = [None] * len(arranged.films)
-            if asked.explain:
-                whys = list(reasons(arranged.films, person, films, self.models))
+            if query.explain:
+                whys = list(reasons(arranged.films, context, films, self.models))
             placed = zip(arranged.films, whys, strict=True)
             items = [item(rank, one, films, why) for rank, (one, why) in enumerate(placed, 1)]
-        self.metrics.answered(strategy, person.degraded, arranged.notes)
-        if person.user_id is not None and (last := person.last_event) is not None:
+        self.metrics.answered(strategy, context.degraded, arranged.notes)
+        if context.user_id is not None and (last := context.last_event) is not None:
             self.metrics.feature_age.observe(max(0.0, time.time() - last))
-        if self.note and strategy == "two_stage" and person.user_id is not None:
-            self.note(person, lineup.ids, [item.movie_id for item in items])
+        if self.note and strategy == "two_stage" and context.user_id is not None:
+            self.note(context, ranked.ids, [item.movie_id for item in items])
         notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
         return Answer(
-            user_id=person.user_id, strategy=strategy, reason=reason, variant=question.variant,
-            degraded=person.degraded, notes=notes, catalogue_version=self.catalogue.version,
-            versions=Versions(models=self.version, features=person.version) if asked.explain else None,
+            user_id=context.user_id, strategy=strategy, reason=reason, variant=request.variant,
+            degraded=context.degraded, notes=notes, catalogue_version=self.catalogue.version,
+            versions=Versions(models=self.version, features=context.version) if query.explain else None,
             items=items,
         )  # fmt: skip
 
 
-def item(rank: int, film: Placed, films: Films, why: Reasons | None) -> Item:
+def item(rank: int, film: RankedItem, films: FilmCatalogue, why: Reasons | None) -> Item:
     """A film as it is answered."""
     known = films.get(film.movie_id)
     return Item(

@@ -6,20 +6,20 @@ from functools import cached_property
 import numpy as np
 
 from serving.errors import NotFoundError
-from serving.pipeline.catalogue import Films
-from serving.pipeline.user_context import Person
+from serving.pipeline.catalogue import FilmCatalogue
+from serving.pipeline.user_context import UserContext
 from serving.rules.file import RuleBook
 from serving.rules.models import Settings
 from serving.schemas.requests import ListQuery
 
 
 @dataclass(frozen=True)
-class Question:
+class ListRequest:
     """Worked out once, so that recall and rules leave out the same films by the same settings."""
 
-    person: Person
-    asked: ListQuery
-    films: Films
+    context: UserContext
+    query: ListQuery
+    films: FilmCatalogue
     variant: str
     settings: Settings
     besides: tuple[int, ...] = ()
@@ -27,18 +27,18 @@ class Question:
 
     @classmethod
     def of(
-        cls, person: Person, asked: ListQuery, films: Films, book: RuleBook, besides: tuple[int, ...] = ()
-    ) -> "Question":
+        cls, context: UserContext, query: ListQuery, films: FilmCatalogue, book: RuleBook, besides: tuple[int, ...] = ()
+    ) -> "ListRequest":
         """With the variant that the request names, or the user's own; NotFoundError where there is no such."""
-        name = asked.variant or book.rules.assigned(person.user_id or 0)
+        name = query.variant or book.rules.assigned(context.user_id or 0)
         if name not in book.settings:
             raise NotFoundError(f"no variant {name}; there are {', '.join(book.settings)}")
-        return cls(person, asked, films, name, asked.settings(book.settings[name]), besides)
+        return cls(context, query, films, name, query.settings(book.settings[name]), besides)
 
     @cached_property
-    def left_out(self) -> np.ndarray:
+    def excluded_ids(self) -> np.ndarray:
         """Films that its list must not show: recall leaves them out, too, so that others come in their place."""
-        films, which = self.films, self.asked.which
+        films, which = self.films, self.query.which
         unfit = films.ids.values[~films.fitting(which)] if which else np.empty(0, np.int64)
-        asked = np.array([*self.asked.exclude, *self.besides], np.int64)
-        return np.concatenate([self.person.left_out, films.retired, asked, unfit])
+        named = np.array([*self.query.exclude, *self.besides], np.int64)
+        return np.concatenate([self.context.excluded_ids, films.retired, named, unfit])

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.pipeline.catalogue import Films
+from serving.pipeline.catalogue import FilmCatalogue
 from serving.rules.models import Settings
 
 
 @dataclass(frozen=True)
-class Lineup:
+class RankedCandidates:
     """Candidates (c,), best first, -1 for none."""
 
     ids: np.ndarray
@@ -19,7 +19,7 @@ class Lineup:
 
 
 @dataclass(frozen=True)
-class Placed:
+class RankedItem:
     """One film of the list."""
 
     movie_id: int
@@ -33,11 +33,11 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ListConstraints:
     """What a list is to obey beside the settings."""
 
     n: int
-    left_out: np.ndarray
+    excluded_ids: np.ndarray
     """Films that must not be in it."""
     clicked: np.ndarray
     device: str | None = None
@@ -46,21 +46,23 @@ class Wanted:
 
 
 @dataclass
-class Arranged:
+class RankedList:
     """The list, and what there is to say of it."""
 
-    films: list[Placed] = field(default_factory=list)
+    films: list[RankedItem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def arrange(lineup: Lineup, settings: Settings, films: Films, wanted: Wanted) -> Arranged:
+def apply_rules(
+    ranked: RankedCandidates, settings: Settings, films: FilmCatalogue, wanted: ListConstraints
+) -> RankedList:
     """The list of at most `wanted.n` films that the rules make of the candidates."""
-    of_candidates = films.ids.rows(lineup.ids)
+    of_candidates = films.ids.rows(ranked.ids)
     hidden, notes = hard_filters(of_candidates[of_candidates >= 0], settings, films, wanted)
-    places = np.flatnonzero((of_candidates >= 0) & ~hidden[of_candidates] & np.isfinite(lineup.scores))
+    places = np.flatnonzero((of_candidates >= 0) & ~hidden[of_candidates] & np.isfinite(ranked.scores))
     rows = of_candidates[places]
     parts = {
-        "relevance": relevance(lineup.scores[places]),
+        "relevance": relevance(ranked.scores[places]),
         "boost": boosts(rows, settings, films, wanted.device),
         "clicked": settings.clicked * films.likeness(rows, known(films, wanted.clicked)),
     }
@@ -68,28 +70,30 @@ def arrange(lineup: Lineup, settings: Settings, films: Films, wanted: Wanted) ->
     pins = {place: row for place, row in pins.items() if row >= 0 and not hidden[row]}
     chosen = choose(rows, parts, pins, settings, films, wanted)
     at = dict(zip(rows.tolist(), places.tolist(), strict=True))
-    result = Arranged(notes=notes)
-    for row, rules, told in chosen:
+    result = RankedList(notes=notes)
+    for row, rules, score_parts in chosen:
         place = at.get(row)
-        ranks = {} if place is None else {name: int(r[place]) for name, r in lineup.ranks.items() if r[place] > 0}
-        score = None if place is None else float(lineup.scores[place])
-        result.films.append(Placed(int(films.ids.values[row]), score, ranks, told, rules))
+        ranks = {} if place is None else {name: int(r[place]) for name, r in ranked.ranks.items() if r[place] > 0}
+        score = None if place is None else float(ranked.scores[place])
+        result.films.append(RankedItem(int(films.ids.values[row]), score, ranks, score_parts, rules))
     if len(rows) and len(chosen) < min(wanted.n, len(rows)):
         notes.append(f"caps left {len(chosen)} films of {wanted.n}")
     return result
 
 
-def hard_filters(rows: np.ndarray, settings: Settings, films: Films, wanted: Wanted) -> tuple[np.ndarray, list[str]]:
+def hard_filters(
+    rows: np.ndarray, settings: Settings, films: FilmCatalogue, wanted: ListConstraints
+) -> tuple[np.ndarray, list[str]]:
     """Which rows of the films (m,) no list may show, and a note where that leaves none of the candidates' rows (c,)."""
     hidden = np.zeros(len(films.ids), bool)
-    hidden[known(films, np.concatenate([wanted.left_out, films.retired]))] = True
+    hidden[known(films, np.concatenate([wanted.excluded_ids, films.retired]))] = True
     notes = []
-    for number, which in enumerate(settings.hide):
+    for number, item_filter in enumerate(settings.hide):
         before = not hidden[rows].all()
-        hidden |= films.fitting(which)
+        hidden |= films.fitting(item_filter)
         if before and hidden[rows].all():
-            told = which.model_dump_json(exclude_unset=True)
-            notes.append(f"rule hide[{number}] {told} leaves no candidate")
+            as_given = item_filter.model_dump_json(exclude_unset=True)
+            notes.append(f"rule hide[{number}] {as_given} leaves no candidate")
     return hidden, notes
 
 
@@ -101,7 +105,7 @@ def relevance(scores: np.ndarray) -> np.ndarray:
     return (scores - low) / (high - low) if high > low else np.ones(len(scores))
 
 
-def boosts(rows: np.ndarray, settings: Settings, films: Films, device: str | None) -> np.ndarray:
+def boosts(rows: np.ndarray, settings: Settings, films: FilmCatalogue, device: str | None) -> np.ndarray:
     """What boosts add to each candidate (c,)."""
     total = np.zeros(len(rows))
     for boost in settings.boosts:
@@ -110,7 +114,7 @@ def boosts(rows: np.ndarray, settings: Settings, films: Films, device: str | Non
     return total
 
 
-def known(films: Films, ids: np.ndarray) -> np.ndarray:
+def known(films: FilmCatalogue, ids: np.ndarray) -> np.ndarray:
     """Rows of those ids that are films."""
     rows = films.ids.rows(ids)
     return rows[rows >= 0]
@@ -124,8 +128,8 @@ def choose(
     parts: dict[str, np.ndarray],
     pins: dict[int, int],
     settings: Settings,
-    films: Films,
-    wanted: Wanted,
+    films: FilmCatalogue,
+    wanted: ListConstraints,
 ) -> list[Choice]:
     """Place by place: a pin, or the candidate that is worth most beside those above, as far as caps allow."""
     worth = np.sum(list(parts.values()), axis=0)
@@ -150,8 +154,8 @@ def choose(
                 below = np.flatnonzero(is_open & (worth < np.sort(worth)[-min(wanted.n, len(worth))]))
                 if len(below):
                     at, rules = int(drawn.choice(below)), ["explored"]
-            told = {name: round(float(values[at]), 4) for name, values in parts.items()}
-            chosen.append((int(rows[at]), rules, told | {"likeness": round(float(likeness[at]), 4)}))
+            score_parts = {name: round(float(values[at]), 4) for name, values in parts.items()}
+            chosen.append((int(rows[at]), rules, score_parts | {"likeness": round(float(likeness[at]), 4)}))
         else:
             break
         row = chosen[-1][0]

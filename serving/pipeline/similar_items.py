@@ -1,4 +1,4 @@
-"""Films near to a film."""
+"""Films similar to a film."""
 
 import numpy as np
 
@@ -6,43 +6,43 @@ from models.ids import Ids
 from models.recall.neighbours.neighbours import Neighbours
 from models.recall.search.vectors import VectorRecaller
 from models.two_stage import TwoStage
-from serving.pipeline.catalogue import Films
-from serving.pipeline.rerank import Lineup
+from serving.pipeline.catalogue import FilmCatalogue
+from serving.pipeline.rerank import RankedCandidates
 
 NEAREST = 200
 """Films near to one by vectors that are looked at."""
 
 
-def space_of(models: TwoStage) -> tuple[Ids, np.ndarray]:
+def vector_space(models: TwoStage) -> tuple[Ids, np.ndarray]:
     """Vectors (m, d) of the films of the first channel that compares vectors, and whose they are; none without one."""
     found = next((c for c in models.channels.values() if isinstance(c, VectorRecaller)), None)
     return (found.films, found.vectors) if found else (Ids(np.empty(0, np.int64)), np.zeros((1, 1), np.float32))
 
 
-def neighbours(models: TwoStage, films: Films, movie_id: int) -> dict[str, np.ndarray]:
+def similar_by_channel(models: TwoStage, films: FilmCatalogue, movie_id: int) -> dict[str, np.ndarray]:
     """Films near to one, nearest first: by what channels of neighbours kept, and by the vectors."""
     found: dict[str, np.ndarray] = {}
     for name, channel in models.channels.items():
         if isinstance(channel, Neighbours):
             row = int(channel.films.rows(np.array([movie_id]))[0])
-            near = channel.similar[max(row, 0)].toarray()[0]
-            order = np.argsort(-near, kind="stable")
-            found[name] = channel.films.values[order[near[order] > 0]] if row >= 0 else np.empty(0, np.int64)
+            likeness = channel.similar[max(row, 0)].toarray()[0]
+            order = np.argsort(-likeness, kind="stable")
+            found[name] = channel.films.values[order[likeness[order] > 0]] if row >= 0 else np.empty(0, np.int64)
     row = int(films.ids.rows(np.array([movie_id]))[0])
-    near = films.vectors @ films.vectors[row]
-    order = np.argsort(-near, kind="stable")[: NEAREST + 1]
-    found["vectors"] = films.ids.values[order[near[order] > 0]]
+    likeness = films.vectors @ films.vectors[row]
+    order = np.argsort(-likeness, kind="stable")[: NEAREST + 1]
+    found["vectors"] = films.ids.values[order[likeness[order] > 0]]
     return found
 
 
-def near(models: TwoStage, films: Films, movie_id: int) -> Lineup:
-    """The lists of `neighbours` as one, by reciprocal ranks."""
-    lists = {name: found for name, found in neighbours(models, films, movie_id).items() if len(found)}
+def similar_items(models: TwoStage, films: FilmCatalogue, movie_id: int) -> RankedCandidates:
+    """The lists of `similar_by_channel` as one, by reciprocal ranks."""
+    lists = {name: found for name, found in similar_by_channel(models, films, movie_id).items() if len(found)}
     ids = np.unique(np.concatenate([*lists.values(), np.empty(0, np.int64)]))
     ranks = {name: rank_of(found, ids) for name, found in lists.items()}
     scores = sum((np.where(r > 0, 1.0 / (models.merging.rrf + r), 0.0) for r in ranks.values()), np.zeros(len(ids)))
     order = np.argsort(-scores, kind="stable")
-    return Lineup(ids[order], scores[order], {name: rank[order] for name, rank in ranks.items()})
+    return RankedCandidates(ids[order], scores[order], {name: rank[order] for name, rank in ranks.items()})
 
 
 def rank_of(found: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
-class Person:
+class UserContext:
     """Somebody to recommend to."""
 
     user_id: int | None
@@ -46,7 +46,7 @@ class Person:
         return len(self.films("user_seen_movie_ids")) > 0
 
     @cached_property
-    def left_out(self) -> np.ndarray:
+    def excluded_ids(self) -> np.ndarray:
         """Films that no list shows them: rated, watched or hidden."""
         names = ("user_seen_movie_ids", "user_watched_movie_ids", "user_hidden_movie_ids")
         return np.concatenate([self.films(name) for name in names])
@@ -63,15 +63,15 @@ class Person:
         known = [*self.films("user_seen_timestamps")[-1:].tolist(), *([] if done is None else [done])]
         return max(known, default=None)
 
-    def at(self, moment: datetime | None) -> "Person":
+    def at(self, asked_at: datetime | None) -> "UserContext":
         """The same person, asking at another moment than now."""
-        if moment is None:
+        if asked_at is None:
             return self
-        asked = pa.array([moment.astimezone(UTC)], pa.timestamp("us", "UTC"))
-        return Person(self.user_id, self.row.append_column("event_timestamp", asked), self.degraded)
+        asked = pa.array([asked_at.astimezone(UTC)], pa.timestamp("us", "UTC"))
+        return UserContext(self.user_id, self.row.append_column("event_timestamp", asked), self.degraded)
 
 
-class People:
+class UserContexts:
     """Reads features of single users. Thread-safe."""
 
     def __init__(self, features: OnlineFeatures, stages: Stages) -> None:
@@ -79,7 +79,7 @@ class People:
         self._lock = threading.Lock()
         self._last: OrderedDict[int, tuple[float, pa.Buffer]] = OrderedDict()
 
-    def user(self, user_id: int) -> Person:
+    def user(self, user_id: int) -> UserContext:
         """A user by id; without an answer in time, as they were read last, or as nobody knows them."""
         seconds = self._stages.budgets["features"]
         try:
@@ -92,27 +92,27 @@ class People:
             self._last.move_to_end(user_id)
             if len(self._last) > REMEMBERED:
                 self._last.popitem(last=False)
-        return Person(user_id, row)
+        return UserContext(user_id, row)
 
-    def _remembered(self, user_id: int, why: str) -> Person:
+    def _remembered(self, user_id: int, why: str) -> UserContext:
         with self._lock:
             found = self._last.get(user_id)
         if found:
             age = time.monotonic() - found[0]
             kept = pa.ipc.read_record_batch(found[1], self._row(NOBODY, {}).schema)
-            told = f"{why}; the user's features are those of {age:.0f} s ago"
-            return Person(user_id, pa.Table.from_batches([kept]), [told])
-        return Person(user_id, self._row(user_id, {}), [f"{why}; nothing is known of the user"])
+            notice = f"{why}; the user's features are those of {age:.0f} s ago"
+            return UserContext(user_id, pa.Table.from_batches([kept]), [notice])
+        return UserContext(user_id, self._row(user_id, {}), [f"{why}; nothing is known of the user"])
 
-    def nobody(self) -> Person:
+    def nobody(self) -> UserContext:
         """Somebody of whom nothing is known."""
-        return Person(None, self._row(NOBODY, {}))
+        return UserContext(None, self._row(NOBODY, {}))
 
-    def visitor(self, history: UserHistory, genres: dict[int, list[int]]) -> Person:
+    def visitor(self, history: UserHistory, genres: dict[int, list[int]]) -> UserContext:
         """Somebody without an account who rated some films: the same formulas as for users."""
         views = history.rows(0, genres)
         features = {name: value for view in views.values() for name, value in view.items()}
-        return Person(None, self._row(NOBODY, features))
+        return UserContext(None, self._row(NOBODY, features))
 
     def _row(self, user_id: int, features: dict[str, object]) -> pa.Table:
         columns: Sequence[pa.Field] = list(self._features.user_fields.values())

@@ -14,7 +14,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Which(Part):
+class ItemFilter(Part):
     """Films: those that fit everything that is given."""
 
     movie_ids: frozenset[int] = frozenset()
@@ -34,7 +34,7 @@ class Which(Part):
 
     @model_validator(mode="after")
     def _not_everything(self) -> Self:
-        if type(self) is Which and not self.model_fields_set:
+        if type(self) is ItemFilter and not self.model_fields_set:
             raise ValueError("names no film: give movie_ids, genres, directors, languages, certifications or years")
         return self
 
@@ -48,7 +48,7 @@ class Pin(Part):
     """Its place, from 1."""
 
 
-class Boost(Which):
+class Boost(ItemFilter):
     """Films that are moved up or down."""
 
     add: float = Field(ge=-1, le=1)
@@ -75,9 +75,9 @@ class Settings(Part):
     """Candidates that are merged and ranked."""
     ranked: bool = True
     """Whether the ranker orders them; recall's order if not."""
-    silent: frozenset[str] = frozenset()
+    disabled_channels: frozenset[str] = frozenset()
     """Channels that are not asked."""
-    hide: list[Which] = []
+    hide: list[ItemFilter] = []
     """Films that no list shows."""
     pins: list[Pin] = []
     """Films at fixed places."""
@@ -96,8 +96,8 @@ class Settings(Part):
 class Variant(Part):
     """One of several configurations that users are divided among."""
 
-    share: float = Field(ge=0)
-    """Its users, in relation to the other shares."""
+    traffic_weight: float = Field(ge=0)
+    """Its users, in relation to the other weights."""
     settings: dict[str, Any] = {}
     """What differs from the rules for all."""
 
@@ -109,13 +109,13 @@ class Rules(Part):
     """Another salt divides the users anew."""
     everywhere: Settings = Settings()
     """The rules for all."""
-    variants: dict[str, Variant] = {CONTROL: Variant(share=1)}
+    variants: dict[str, Variant] = {CONTROL: Variant(traffic_weight=1)}
     """Whom else they are for, by name."""
 
     @model_validator(mode="after")
     def _variants_can_be(self) -> Self:
-        if not sum(variant.share for variant in self.variants.values()) > 0:
-            raise ValueError("no variant has a share above 0")
+        if not sum(variant.traffic_weight for variant in self.variants.values()) > 0:
+            raise ValueError("no variant has a traffic_weight above 0")
         for name in self.variants:
             self.of(name)
         return self
@@ -128,11 +128,11 @@ class Rules(Part):
         return Settings.model_validate(given | changed | {"hide": hidden})
 
     def assigned(self, user_id: int) -> str:
-        """The variant of a user: always the same, as long as salt and shares are."""
+        """The variant of a user: always the same, as long as salt and weights are."""
         digest = hashlib.sha256(f"{self.salt}:{user_id}".encode()).digest()
-        at = int.from_bytes(digest[:8], "big") / 2**64 * sum(v.share for v in self.variants.values())
+        at = int.from_bytes(digest[:8], "big") / 2**64 * sum(v.traffic_weight for v in self.variants.values())
         for name, variant in self.variants.items():
-            at -= variant.share
+            at -= variant.traffic_weight
             if at < 0:
                 return name
         return name

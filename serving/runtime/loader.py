@@ -8,7 +8,7 @@ from models.served import CHANNELS, RANKER
 from models.two_stage import TwoStage
 from serving.events.film_updates import FilmUpdates
 from serving.features.reader import OnlineFeatures, check_built, fail_fast
-from serving.features.user_vectors import Mode, UserVectors, kept, mode
+from serving.features.user_vectors import Mode, UserVectors, mode, vector_store
 from serving.pipeline.recommender import Recommender
 from serving.rules.file import RuleFile
 from serving.telemetry.deadlines import Stages
@@ -28,7 +28,7 @@ def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender
     store = fail_fast(load_store())
     version = models_version(place.artifacts)
     models = TwoStage.load(place.artifacts, store)
-    UserVectors(models, version, vectors or mode(), kept(), stages.metrics)
+    UserVectors(models, version, vectors or mode(), vector_store(), stages.metrics)
     features = OnlineFeatures(store, models.services)
     return Recommender(features, models, version, FilmUpdates(place), rules, stages)
 

@@ -4,7 +4,7 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
 from models.two_stage import TwoStage
 from serving.features.reader import REDIS, OnlineFeatures, check_built
-from serving.features.user_vectors import InRedis, Mode, UserVectors, kept
+from serving.features.user_vectors import InRedis, Mode, UserVectors, vector_store
 from serving.runtime.loader import models_version
 from serving.telemetry.metrics import Metrics
 
@@ -18,7 +18,7 @@ def precompute() -> int:
     CineFeastError where there is no Redis or a step before this has not run.
     """
     check_built()
-    place = kept()
+    place = vector_store()
     if not isinstance(place, InRedis):
         raise CineFeastError(f"vectors are kept in Redis, and {REDIS} is not set", f"export {REDIS}=localhost:6379")
     from feature_repo.store import load_store

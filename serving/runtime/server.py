@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from dbt_project.errors import CineFeastError
 from serving.features.reader import check_built
 from serving.runtime.supervisor import supervise
-from serving.telemetry.metrics import share
+from serving.telemetry.metrics import share_between_workers
 
 if TYPE_CHECKING:
     from serving.pipeline.recommender import Recommender
@@ -39,7 +39,7 @@ def serve(create_app: AppFactory, host: str, port: int, workers: int = 1) -> Non
             with tempfile.TemporaryDirectory(prefix="cinefeast-metrics-") as folder:
 
                 def work() -> None:
-                    share(folder)
+                    share_between_workers(folder)
                     run(create_app, listener, url)
 
                 supervise(workers, work, lambda child: mark_process_dead(child, folder))

@@ -12,7 +12,7 @@ from serving.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from serving.events.writer import EventLog
-    from serving.monitoring.recorder import ServedFeatures
+    from serving.monitoring.recorder import Recorder
     from serving.pipeline.recommender import Recommender
     from serving.runtime.reloader import Watcher
 
@@ -27,7 +27,7 @@ class Service:
         """Why the warm-up failed."""
         self._recommender: Recommender | None = None
         self._events: EventLog | None = None
-        self._served: ServedFeatures | None = None
+        self._served: Recorder | None = None
         self._watcher: Watcher | None = None
 
     @property
@@ -47,7 +47,7 @@ class Service:
     def warm_up(self, load: Callable[[Stages], "Recommender"]) -> None:
         """Load everything and answer once, so that the first request finds nothing cold; then watch for what is new."""
         from serving.events.writer import EventLog
-        from serving.monitoring.recorder import ServedFeatures
+        from serving.monitoring.recorder import Recorder
         from serving.runtime.reloader import Watcher
 
         space = workspace()
@@ -56,7 +56,7 @@ class Service:
         known = recommender.known_users()["user_id"].to_pylist()
         recommender.answer(known[0] if known else 0, CandidatesQuery(explain=True))
         self._events = EventLog(recommender.features.store, space)
-        self._served = ServedFeatures(self.metrics)
+        self._served = Recorder(self.metrics)
         self.use(recommender)
         self._watcher.start()
 

@@ -46,13 +46,13 @@ class Event(BaseModel):
 
     @field_validator("occurred_at")
     @classmethod
-    def _can_be(cls, moment: datetime) -> datetime:
-        if not 1970 <= moment.year < 2100:
+    def _can_be(cls, event_time: datetime) -> datetime:
+        if not 1970 <= event_time.year < 2100:
             raise ValueError("is not between 1970 and 2100")
-        moment = moment.astimezone(UTC)
-        if moment.year < 1970:
+        event_time = event_time.astimezone(UTC)
+        if event_time.year < 1970:
             raise ValueError("is before 1970 in UTC")
-        return moment
+        return event_time
 
     @model_validator(mode="after")
     def _rating_of_a_rating(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from serving.rules.models import Settings, Which
+from serving.rules.models import ItemFilter, Settings
 from serving.schemas.events import Id, Name
 
 MOST_FILMS = 100
@@ -37,7 +37,7 @@ class ListQuery(BaseModel):
     )
 
     @property
-    def which(self) -> Which | None:
+    def which(self) -> ItemFilter | None:
         """The films that are asked for, None for all."""
         given: dict[str, Any] = {
             "genres": self.genre,
@@ -47,14 +47,14 @@ class ListQuery(BaseModel):
             "year_to": self.year_to,
         }
         given = {name: value for name, value in given.items() if value not in (None, [])}
-        return Which.model_validate(given) if given else None
+        return ItemFilter.model_validate(given) if given else None
 
     def settings(self, given: Settings) -> Settings:
         """The settings for the list, made of its variant's."""
         return given
 
     @property
-    def moment(self) -> datetime | None:
+    def asked_at(self) -> datetime | None:
         """When it is asked, None for now."""
         return None if self.hour is None else datetime.now(UTC).replace(hour=self.hour, minute=0, second=0)
 

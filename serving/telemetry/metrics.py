@@ -99,7 +99,7 @@ class Metrics:
     def answered(self, strategy: str, degraded: list[str], notes: list[str]) -> None:
         """Count an answer."""
         self.requests.labels("cold" if strategy == "popularity" else "ok").inc()
-        for stage in {told.split(":")[0] for told in degraded}:
+        for stage in {reason.split(":")[0] for reason in degraded}:
             self.degraded.labels(stage).inc()
         if notes:
             self.rule_notes.inc()
@@ -114,7 +114,7 @@ class Metrics:
             self.stage_seconds.labels(name).observe(time.perf_counter() - start)
 
 
-def share(folder: str) -> None:
+def share_between_workers(folder: str) -> None:
     """Keep the metrics that this process makes from now on in files of `folder`, where every worker finds them."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     values.ValueClass = values.get_value_class()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from feature_repo.taste import FILM_COLUMNS, WATCHED, Films
+from feature_repo.affinity import FILM_COLUMNS, WATCHED, FilmAttributes
 
 NOW = pd.Timestamp("2029-01-01", tz="UTC")
 NOBODY = 10**9
@@ -85,7 +85,7 @@ def request(store: Any, frame: pd.DataFrame) -> dict[str, Any]:
     known = sorted({film for ids in latest.values() for film in ids})
     at = {"event_timestamp": NOW} if "event_timestamp" in frame else {}
     columns = read(wanted, pd.DataFrame({"movie_id": known}).assign(**at))
-    films, row = Films(columns), {film: n for n, film in enumerate(columns["movie_id"])}
+    films, row = FilmAttributes(columns), {film: n for n, film in enumerate(columns["movie_id"])}
     facts = {user: films.facts(np.array([row[film] for film in ids], int)) for user, ids in latest.items()}
     rows = [facts[user] for user in frame["user_id"]]
     place = np.arange(len(frame)) % 7

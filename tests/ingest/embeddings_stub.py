@@ -86,9 +86,9 @@ class Handler(BaseHTTPRequestHandler):
             data[0]["embedding"] = [0.0] * self.stub.length
         return self.answer(200, {"object": "list", "model": body["model"], "data": data}, cut=fault == "cut")
 
-    def answer(self, status: int, told: object, headers: dict[str, str] | None = None, cut: bool = False) -> None:
+    def answer(self, status: int, payload: object, headers: dict[str, str] | None = None, cut: bool = False) -> None:
         """A JSON answer, or half of it."""
-        body = json.dumps(told).encode()
+        body = json.dumps(payload).encode()
         self.send_response(status)
         for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
             self.send_header(name, value)

@@ -61,9 +61,9 @@ def test_every_text_gets_its_own_vector(space: Workspace, texts: dict[int, str],
     some = list(texts.values())[::11]
     faults = ["429", "500", "missing", "zero", "cut"]
     stub.faults = {text: [faults[n % 5]] for n, text in enumerate(some)}
-    told: list[tuple[str, int]] = []
-    embedded = embed_by(space, 64, MODEL, tell=lambda text: told.append((text, len(stub.requests))))
-    assert told == [
+    payload: list[tuple[str, int]] = []
+    embedded = embed_by(space, 64, MODEL, tell=lambda text: payload.append((text, len(stub.requests))))
+    assert payload == [
         ("0 texts are embedded by made-up already", 0),
         (MODEL.estimate(list(dict.fromkeys(texts.values()))), 0),
     ]

@@ -148,9 +148,9 @@ class Handler(BaseHTTPRequestHandler):
             self.stub.served[tmdb_id] += fault in (None, "slow")
         return None
 
-    def answer(self, status: int, told: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
+    def answer(self, status: int, payload: dict[str, Any] | None, headers: dict[str, str] | None = None) -> None:
         """A JSON answer."""
-        self.send(status, json.dumps(told).encode() if told is not None else b"", headers or {}, None)
+        self.send(status, json.dumps(payload).encode() if payload is not None else b"", headers or {}, None)
 
     def send(self, status: int, body: bytes, headers: dict[str, str], fault: str | None) -> None:
         """Send it gzipped, as TMDb does; cut short or with a damaged stream if that is the fault."""

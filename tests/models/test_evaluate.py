@@ -14,7 +14,7 @@ from models.dataset import Dataset
 from models.evaluation import cases, evaluate, peers, record
 from models.evaluation.protocols import Protocol, ahead
 from models.metrics.ranked_lists import list_metrics
-from models.recall.merging import Merging, Share
+from models.recall.merging import ChannelWeight, Merging
 from models.train import train
 from models.two_stage import TwoStage
 from tests.models.synthetic import PlantedStore, planted
@@ -73,7 +73,7 @@ def test_unknown_names_are_told(trained: Path) -> None:
 def test_the_merge_is_set_beside_the_best_channel_user_by_user(data: Dataset, channels: dict[str, Any]) -> None:
     """Channels are scored as they answer, and the merge beside the better one."""
     two = {name: channels[name] for name in ("popularity", "item_cf")}
-    merging = Merging(channels={"popularity": Share(weight=1e-6), "item_cf": Share()})
+    merging = Merging(channels={"popularity": ChannelWeight(weight=1e-6), "item_cf": ChannelWeight()})
     protocol = Protocol(data, two, TwoStage(two, None, merging), cases.rated_before(data), 180)
     asked = cases.streaming(cases.held_out(data), 0)
     found = protocol.measure([asked, asked])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.recall.merge import SLICE, Lists, merge
-from models.recall.merging import Merging, Share
+from models.recall.merging import ChannelWeight, Merging
 from models.recall.registry import MERGE, RECALL
 
 INF = -np.inf
@@ -15,7 +15,7 @@ CHANNELS = {
 
 
 def weighted(a: float, b: float) -> Merging:
-    return Merging(channels={"a": Share(weight=a), "b": Share(weight=b)})
+    return Merging(channels={"a": ChannelWeight(weight=a), "b": ChannelWeight(weight=b)})
 
 
 def test_by_hand() -> None:
@@ -31,7 +31,7 @@ def test_by_hand() -> None:
 
 def test_a_quota_silences_the_places_after_it() -> None:
     """With one place each, a brings 10 and b brings 30; what a says of 30 on its third place is not heard."""
-    merging = Merging(rrf=0, channels={"a": Share(quota=1), "b": Share(quota=1, weight=0.5)})
+    merging = Merging(rrf=0, channels={"a": ChannelWeight(quota=1), "b": ChannelWeight(quota=1, weight=0.5)})
     merged = merge(CHANNELS, merging, size=3)
     assert merged.ids.tolist() == [[10, 30, -1]]
     assert merged.scores[0] == pytest.approx([1.0, 0.5, INF])
@@ -41,8 +41,8 @@ def test_a_quota_silences_the_places_after_it() -> None:
 def test_users_of_few_ratings_have_shares_of_their_own() -> None:
     """The first user is merged as all are; for the second b is silent and a may name two films."""
     twice = {name: (ids.repeat(2, axis=0), scores.repeat(2, axis=0)) for name, (ids, scores) in CHANNELS.items()}
-    shares = {"a": Share(), "b": Share(weight=2)}
-    merging = Merging(channels=shares, few={"a": Share(weight=0.5, quota=2)})
+    settings = {"a": ChannelWeight(), "b": ChannelWeight(weight=2)}
+    merging = Merging(channels=settings, few={"a": ChannelWeight(weight=0.5, quota=2)})
     merged = merge(twice, merging, size=5, few=np.array([False, True]))
     assert merged.ids.tolist() == [[30, 40, 10, 20, -1], [10, 20, -1, -1, -1]]
     assert merged.scores[1, :2] == pytest.approx([0.5 / 61, 0.5 / 62])
@@ -50,7 +50,7 @@ def test_users_of_few_ratings_have_shares_of_their_own() -> None:
     alone = merge(CHANNELS, merging, size=5)
     assert alone.ids[0].tolist() == merged.ids[0].tolist()
     with pytest.raises(ValueError, match="few names c"):
-        Merging(channels=shares, few={"c": Share()})
+        Merging(channels=settings, few={"c": ChannelWeight()})
 
 
 def test_cut_to_size_and_ties_by_movie_id() -> None:
@@ -82,14 +82,18 @@ def test_against_a_loop() -> None:
         gone = np.arange(40) >= filled[:, None]
         ids[gone], scores[gone] = -1, INF
         brought[name] = (ids, scores)
-    shares = {"a": Share(weight=1.0, quota=20), "b": Share(weight=0.5), "c": Share(weight=2.0, quota=5)}
-    merged = merge(brought, Merging(rrf=10, channels=shares), size=30)
+    settings = {
+        "a": ChannelWeight(weight=1.0, quota=20),
+        "b": ChannelWeight(weight=0.5),
+        "c": ChannelWeight(weight=2.0, quota=5),
+    }
+    merged = merge(brought, Merging(rrf=10, channels=settings), size=30)
     for user in range(n):
         sums: dict[int, float] = {}
-        for name, share in shares.items():
-            for rank, film in enumerate(brought[name][0][user][: share.quota], 1):
+        for name, setting in settings.items():
+            for rank, film in enumerate(brought[name][0][user][: setting.quota], 1):
                 if film >= 0:
-                    sums[film] = sums.get(film, 0.0) + share.weight / (10 + rank)
+                    sums[film] = sums.get(film, 0.0) + setting.weight / (10 + rank)
         expected = sorted(sums, key=lambda film: (-round(sums[film], 12), film))[:30]
         assert [film for film in merged.ids[user] if film >= 0] == expected
         for place, film in enumerate(expected):

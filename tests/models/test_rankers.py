@@ -21,7 +21,7 @@ from models.rank.networks.parts import GAPS, doublings
 from models.rank.registry import RANK
 from models.rank.samples.maker import Maker, Recipe, place, prepare
 from models.rank.samples.negatives import KINDS, Drawer, Event
-from models.rank.samples.pairs import Facts, make_pairs
+from models.rank.samples.pairs import PreparedFilms, make_pairs
 from models.rank.samples.samples import Samples, make_samples
 from models.rank.samples.shards import build
 from models.recall.merging import Merging
@@ -231,14 +231,14 @@ def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[s
 
 
 @pytest.fixture
-def one(data: Dataset) -> tuple[pa.Table, pa.Table, Facts]:
+def one(data: Dataset) -> tuple[pa.Table, pa.Table, PreparedFilms]:
     """A user with a past, some films, and the facts of all."""
     moment = data.interactions("test").select(["user_id", "event_timestamp"]).to_pandas().head(1)
     films = data.catalogue("rank_unified_v1", "validation")
-    return data.users("rank_unified_v1", moment), films.slice(0, 40), Facts(films)
+    return data.users("rank_unified_v1", moment), films.slice(0, 40), PreparedFilms(films)
 
 
-def scored(ranker: Any, users: pa.Table, films: pa.Table, facts: Facts) -> np.ndarray:
+def scored(ranker: Any, users: pa.Table, films: pa.Table, facts: PreparedFilms) -> np.ndarray:
     film = np.arange(films.num_rows)
     recall = np.zeros((len(film), 1 + 2 * len(ranker.encoder.channels)), np.float32)
     return ranker.score(make_pairs(users, films, np.zeros(len(film), np.int64), film, recall, facts))
@@ -246,7 +246,7 @@ def scored(ranker: Any, users: pa.Table, films: pa.Table, facts: Facts) -> np.nd
 
 @pytest.mark.parametrize("name", list(RANK))
 def test_what_is_not_known_gives_a_defined_score(
-    name: str, rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts], data: Dataset
+    name: str, rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, PreparedFilms], data: Dataset
 ) -> None:
     """Null features of films and users, nothing crossed, an empty history, one film, unseen words, genres, people."""
     users, films, facts = one
@@ -273,21 +273,21 @@ def test_what_is_not_known_gives_a_defined_score(
         scores = scored(ranker, *changed, facts)
         assert scores.shape == (films.num_rows,)
         assert np.isfinite(scores).all()
-    none_seen = Facts(films.slice(0, 0))
+    none_seen = PreparedFilms(films.slice(0, 0))
     assert np.isfinite(scored(ranker, users, films, none_seen)).all()  # films watched that have no features
 
 
 def test_what_is_kept_of_a_catalogue_changes_no_score(
-    rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts]
+    rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, PreparedFilms]
 ) -> None:
     """Films that are worked out once, with words as numbers, against films worked out for the one question."""
     users, films, _ = one
-    facts = Facts(films, alone=True)
+    facts = PreparedFilms(films, alone=True)
     film = np.arange(films.num_rows)[::-1]
     recall = np.zeros((len(film), 1 + 2 * len(rankers["unified"].encoder.channels)), np.float32)
     pairs = [
         make_pairs(users, films, np.zeros(len(film), np.int64), film, recall, *how)
-        for how in ((Facts(films), None), (facts, facts.films))
+        for how in ((PreparedFilms(films), None), (facts, facts.films))
     ]
     assert pairs[0].crossed.keys() == pairs[1].crossed.keys()
     for name, values in pairs[0].crossed.items():
@@ -304,7 +304,9 @@ def first_rating(data: Dataset) -> Any:
     return second[["user_id", "event_timestamp"]].reset_index(drop=True)
 
 
-def test_an_unseen_word_is_as_an_unknown_one(rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, Facts]) -> None:
+def test_an_unseen_word_is_as_an_unknown_one(
+    rankers: dict[str, Any], one: tuple[pa.Table, pa.Table, PreparedFilms]
+) -> None:
     users, films, facts = one
     encoder = rankers["unified"].encoder
     for value in ("xx", None):

@@ -18,7 +18,7 @@ from models.evaluation.search import Dimension, Space
 from models.evaluation.validation import Validation, judge
 from models.rank.registry import RANK
 from models.recall.merge import merge
-from models.recall.merging import WARM, Merging, Share
+from models.recall.merging import WARM, ChannelWeight, Merging
 from models.recall.registry import RECALL
 from models.registry import model_class
 from tests.models.synthetic import PlantedStore, planted
@@ -208,7 +208,11 @@ def random_lists(rng: np.random.Generator, events: int = 150) -> tuple[dict[str,
 def test_places_are_those_of_the_merge() -> None:
     rng = np.random.default_rng(0)
     ids, targets = random_lists(rng)
-    shares = {"popularity": Share(weight=0.3), "b": Share(quota=7), "c": Share(weight=0.3, quota=30)}
+    shares = {
+        "popularity": ChannelWeight(weight=0.3),
+        "b": ChannelWeight(quota=7),
+        "c": ChannelWeight(weight=0.3, quota=30),
+    }
     merging = Merging(rrf=20, channels=shares)
     scored = {name: (lists, np.where(lists >= 0, 1.0, -np.inf).astype(np.float32)) for name, lists in ids.items()}
     merged = merge(scored, merging, 95).ids

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.recall.nn.context import GAPS, HOURS, WEEKDAYS
-from models.recall.two_tower.towers import Films, SENet, Shape, Sizes, Towers, Users
+from models.recall.two_tower.towers import FilmInputs, SENet, Shape, Sizes, Towers, UserInputs
 
 SIZES = Sizes(
     users=7, user_genres=4, user_statistics=3, context=True, films=9, film_genres=4, kinds=2, people=6, text=5,
@@ -16,13 +16,15 @@ SHAPE = Shape(
 )  # fmt: skip
 
 
-def batch(n: int = 6) -> tuple[Users, Films]:
+def batch(n: int = 6) -> tuple[UserInputs, FilmInputs]:
     torch.manual_seed(0)
     moments = torch.stack([torch.randint(0, top, (n,)) for top in (HOURS, WEEKDAYS, GAPS)], dim=1)
     history = torch.randint(0, 10, (n, 5)).sort(dim=1).values.int()
-    users = Users(torch.randint(0, 8, (n,)), history, torch.randn(n, 4), torch.randn(n, 3), moments)
+    users = UserInputs(torch.randint(0, 8, (n,)), history, torch.randn(n, 4), torch.randn(n, 3), moments)
     people = torch.randint(0, 7, (n, 2, 5)).int()
-    return users, Films(torch.randint(0, 10, (n,)), torch.randn(n, 4), people, torch.randn(n, 5), torch.randn(n, 2))
+    return users, FilmInputs(
+        torch.randint(0, 10, (n,)), torch.randn(n, 4), people, torch.randn(n, 5), torch.randn(n, 2)
+    )
 
 
 def test_gates_begin_at_one_and_learn() -> None:

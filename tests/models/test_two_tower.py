@@ -11,7 +11,7 @@ import torch
 
 from models.dataset import Dataset, Split
 from models.recall.two_tower.model import TwoTower
-from models.recall.two_tower.towers import Films
+from models.recall.two_tower.towers import FilmInputs
 from models.recall.two_tower.training import Training
 from tests.models.conftest import SMALL, untrained
 from tests.models.synthetic import PlantedStore, planted
@@ -174,6 +174,6 @@ def test_facts_of_no_film_are_zeros(world: Dataset) -> None:
     model = as_configured(world)
     facts = model.features.facts(world.catalogue(model.config.service, "train"))
     made = facts.films(torch.tensor([0, 2]))
-    assert isinstance(made, Films)
+    assert isinstance(made, FilmInputs)
     assert made.id.tolist() == [0, 2]
     assert all((part[0] == 0).all() for part in made)

@@ -129,14 +129,14 @@ def main() -> None:
     train = interactions[interactions["split"] != "test"]
     history = histories(interactions, cases)
     path = options.folder / "peers.json"
-    told = json.loads(path.read_text()) if path.exists() else {}
+    payload = json.loads(path.read_text()) if path.exists() else {}
     versions = {name: version(name) for name in ("implicit", "rectools", "torch", "numpy")}
     for name in options.peer or PEERS:
         answers, seconds, parameters = run(name, train, history, len(cases), options.epochs, options.seconds)
         np.save(options.folder / f"{name}.npy", answers, allow_pickle=False)
-        told[name] = {"fit_seconds": round(seconds, 2), "parameters": parameters, "threads": THREADS, "seed": 0,
+        payload[name] = {"fit_seconds": round(seconds, 2), "parameters": parameters, "threads": THREADS, "seed": 0,
                       "versions": versions}  # fmt: skip
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        path.write_text(json.dumps(payload, indent=1) + "\n")
         print(f"{name}: trained in {seconds:.1f} s")
 
 

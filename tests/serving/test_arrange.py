@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from models.ids import Ids
-from serving.pipeline.catalogue import Films
-from serving.pipeline.rerank import Arranged, Lineup, Wanted, arrange
+from serving.pipeline.catalogue import FilmCatalogue
+from serving.pipeline.rerank import ListConstraints, RankedCandidates, RankedList, apply_rules
 from serving.rules.models import Rules, Settings
 
 GROUPS, EACH = 4, 5
@@ -13,7 +13,7 @@ IDS = np.arange(1, GROUPS * EACH + 1)
 NONE = np.empty(0, np.int64)
 
 
-def films() -> Films:
+def films() -> FilmCatalogue:
     rows = [
         {
             "movie_id": int(movie), "movie_genre_names": [f"genre {(movie - 1) // EACH}"],
@@ -23,17 +23,17 @@ def films() -> Films:
         for movie in IDS
     ]  # fmt: skip
     vectors = np.eye(GROUPS, dtype=np.float32)[(IDS - 1) // EACH]
-    return Films(pa.Table.from_pylist(rows), {}, (Ids(IDS), vectors))
+    return FilmCatalogue(pa.Table.from_pylist(rows), {}, (Ids(IDS), vectors))
 
 
-def listed(settings: dict, n: int = 10, **wanted: object) -> Arranged:
+def listed(settings: dict, n: int = 10, **wanted: object) -> RankedList:
     """The list of film 1, the best, to 20."""
-    lineup = Lineup(IDS, -IDS.astype(float), {"channel": IDS})
+    lineup = RankedCandidates(IDS, -IDS.astype(float), {"channel": IDS})
     given = {"left_out": NONE, "clicked": NONE} | wanted
-    return arrange(lineup, Settings.model_validate(settings), films(), Wanted(n, **given))  # type: ignore[arg-type]
+    return apply_rules(lineup, Settings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
 
 
-def ids(arranged: Arranged) -> list[int]:
+def ids(arranged: RankedList) -> list[int]:
     return [film.movie_id for film in arranged.films]
 
 
@@ -89,12 +89,14 @@ def test_exploration_draws_the_end_of_the_list_from_below_it() -> None:
 def test_a_pin_stands_at_its_place_unless_it_may_not_be_seen() -> None:
     pins = {"pins": [{"movie_id": 20, "place": 2}, {"movie_id": 3, "place": 1}, {"movie_id": 404, "place": 3}]}
     assert ids(listed(pins, n=4)) == [3, 20, 1, 2]
-    assert ids(listed(pins, n=4, left_out=np.array([20]))) == [3, 1, 2, 4]
+    assert ids(listed(pins, n=4, excluded_ids=np.array([20]))) == [3, 1, 2, 4]
     assert ids(listed(pins | {"hide": [{"movie_ids": [3]}]}, n=3)) == [1, 20, 2]
 
 
-def test_shares_divide_users_as_they_say() -> None:
-    rules = Rules.model_validate({"variants": {"a": {"share": 1}, "b": {"share": 3}, "c": {"share": 0}}})
+def test_traffic_weights_divide_users_as_they_say() -> None:
+    rules = Rules.model_validate(
+        {"variants": {name: {"traffic_weight": n} for name, n in (("a", 1), ("b", 3), ("c", 0))}}
+    )
     counts = [sum(rules.assigned(user) == name for user in range(4000)) for name in "abc"]
     assert abs(counts[0] - 1000) < 120
     assert counts[2] == 0

@@ -50,7 +50,7 @@ def test_modes_of_vectors_differ_in_what_they_know(copied: Path, monkeypatch: py
     }  # fmt: skip
     assert (found["request_kept_s"], found["batch_kept_s"]) == (0, None)
     assert 0 < found["minutes_kept_s"] <= MINUTES < found["version_kept_s"]
-    assert all(found[f"{mode}_{told}_p50_ms"] > 0 for mode in Mode for told in ("first", "again"))
+    assert all(found[f"{mode}_{turn}_p50_ms"] > 0 for mode in Mode for turn in ("first", "again"))
     assert "CINEFEAST_USER_VECTORS" not in os.environ
 
 

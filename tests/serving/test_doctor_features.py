@@ -58,7 +58,7 @@ def test_every_feature_of_every_service_is_there(broken: Workspace) -> None:
     found = examine(broken)
     store = load_store()
     of_request = {view.name for view in store.list_on_demand_feature_views() if view.source_request_sources}
-    assert of_request == {"user_movie_taste", "request_context"}
+    assert of_request == {"user_movie_affinity", "request_context"}
     asked = {
         (service.name, feature.name)
         for service in store.list_feature_services()

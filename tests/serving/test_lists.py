@@ -129,9 +129,9 @@ def test_no_list_is_without_rules(client: httpx.Client, demo: Demo, rules: Calla
         pins = [{{ movie_id = {pin}, place = 2 }}, {{ movie_id = {banned}, place = 1 }}]
         caps = {{ genre = 2 }}
         [variants.control]
-        share = 1
+        traffic_weight = 1
         [variants.other]
-        share = 1
+        traffic_weight = 1
         settings = {{ hide = [], ranked = false }}
         """
     )
@@ -163,7 +163,7 @@ def test_rules_that_cannot_be_used_are_refused(client: httpx.Client, demo: Demo,
 
 
 def test_variants_are_sticky_and_shared_out(client: httpx.Client, demo: Demo, rules: Callable) -> None:
-    rules("[variants.a]\nshare = 1\n[variants.b]\nshare = 1\nsettings = { ranked = false }")
+    rules("[variants.a]\ntraffic_weight = 1\n[variants.b]\ntraffic_weight = 1\nsettings = { ranked = false }")
     variants = {
         user: ask(client, demo.data.films, "/v1/users/{user_id}/recommendations", user=user) for user in range(1, 41)
     }

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.monitoring.feature_log import SERVICE, SHARE, share
-from serving.pipeline.user_context import People
+from serving.monitoring.feature_log import SERVICE, SHARE, sample_rate
+from serving.pipeline.user_context import UserContexts
 from serving.schemas.requests import CandidatesQuery, ListQuery
 from serving.telemetry.deadlines import Stages
 from serving.telemetry.metrics import Metrics
@@ -101,10 +101,10 @@ def recommender(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from serving.monitoring import recorder as served
-    from serving.monitoring import sample as look
+    from serving.monitoring import sample as sampler
 
     monkeypatch.setattr(served, "WAITING", 5)
-    monkeypatch.setattr(look, "MOST_SHOWN", 1)
+    monkeypatch.setattr(sampler, "MOST_SHOWN", 1)
     go_on = threading.Event()
     writes = recommender.features.store.write_logged_features
     files = []
@@ -116,7 +116,7 @@ def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch
 
     monkeypatch.setattr(recommender.features.store, "write_logged_features", hangs)
     metrics = Metrics()
-    features = served.ServedFeatures(metrics)
+    features = served.Recorder(metrics)
     try:
         features.use(recommender)
         began = time.monotonic()
@@ -133,28 +133,28 @@ def test_answers_do_not_wait_for_a_disk_that_hangs(recommender: Any, monkeypatch
 def test_an_answer_that_has_begun_before_a_swap_ends_as_it_began(recommender: Any) -> None:
     """The new models read fewer features of a user than the old, or others."""
     from serving.features.reader import SEEN, OnlineFeatures
-    from serving.monitoring.recorder import ServedFeatures
+    from serving.monitoring.recorder import Recorder
 
     new = copy.copy(recommender)
     new.features = OnlineFeatures(recommender.features.store, [SEEN])
-    new.people = People(new.features, new.stages)
+    new.contexts = UserContexts(new.features, new.stages)
     metrics = Metrics()
-    features = ServedFeatures(metrics)
+    features = Recorder(metrics)
     features.use(recommender)
     features.use(new)
     for one in (recommender, new, recommender):
         assert len(one.chart("popularity", 3, ListQuery()).items) == 10
-        one.note(one.people.user(3), np.array([1, 2]), [1])
+        one.note(one.contexts.user(3), np.array([1, 2]), [1])
     features.close()
     assert metrics.logged.labels("logged")._value.get() == 3
 
 
 def test_the_share_that_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SHARE, raising=False)
-    assert share(0.1) == 0.1
+    assert sample_rate(0.1) == 0.1
     monkeypatch.setenv(SHARE, "0")
-    assert share(0.1) == 0.0
+    assert sample_rate(0.1) == 0.0
     for wrong in ("1.5", "-1", "some", "nan"):
         monkeypatch.setenv(SHARE, wrong)
         with pytest.raises(CineFeastError, match=f"{SHARE}='{wrong}' is no share"):
-            share(0.1)
+            sample_rate(0.1)

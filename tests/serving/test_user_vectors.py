@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.features.user_vectors import InProcess, InRedis, Kept, Mode, UserVectors, mode
+from serving.features.user_vectors import InProcess, InRedis, Mode, UserVectors, VectorStore, mode
 from serving.telemetry.metrics import Metrics
 from tests.serving.conftest import Demo
 from tests.serving.servers import RedisServer
@@ -28,7 +28,7 @@ def loaded(demo: Demo) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.fixture(params=["process", "redis"])
-def place(request: pytest.FixtureRequest, redis_server: RedisServer) -> Kept:
+def place(request: pytest.FixtureRequest, redis_server: RedisServer) -> VectorStore:
     if request.param == "process":
         return InProcess()
     redis_server.flush()
@@ -36,7 +36,7 @@ def place(request: pytest.FixtureRequest, redis_server: RedisServer) -> Kept:
 
 
 @pytest.mark.parametrize("chosen", list(Mode))
-def test_every_mode_recommends_the_same(loaded: tuple[Any, Any], place: Kept, chosen: Mode) -> None:
+def test_every_mode_recommends_the_same(loaded: tuple[Any, Any], place: VectorStore, chosen: Mode) -> None:
     models, features = loaded
     channel = models.channels["two_tower"]
     plain = type(channel).user_vectors.__get__(channel)
@@ -62,7 +62,9 @@ def test_every_mode_recommends_the_same(loaded: tuple[Any, Any], place: Kept, ch
 @pytest.mark.parametrize(
     ("chosen", "knows"), [("request", True), ("minutes", False), ("version", True), ("batch", False)]
 )
-def test_what_each_mode_knows_of_a_new_event(loaded: tuple[Any, Any], place: Kept, chosen: str, knows: bool) -> None:
+def test_what_each_mode_knows_of_a_new_event(
+    loaded: tuple[Any, Any], place: VectorStore, chosen: str, knows: bool
+) -> None:
     """And a new model misses in all of them."""
     models, features = loaded
     before = features.users([5])

@@ -121,10 +121,10 @@ class ApiEmbedder:
                 return self._vectors(read_json(response), len(texts))
         raise AssertionError("tenacity ends in a return or a raise")
 
-    def _vectors(self, told: Any, count: int) -> np.ndarray:
+    def _vectors(self, payload: Any, count: int) -> np.ndarray:
         """The vectors of an answer in the order of its indexes; CineFeastError where they have another length."""
         try:
-            by_index = {item["index"]: np.asarray(item["embedding"], np.float32) for item in told["data"]}
+            by_index = {item["index"]: np.asarray(item["embedding"], np.float32) for item in payload["data"]}
         except (KeyError, TypeError, ValueError):
             raise TransientError("not a list of vectors") from None
         if sorted(by_index) != list(range(count)):

@@ -13,7 +13,7 @@ LANDED: tuple[Status, ...] = ("document", "tombstone", "rejected")
 
 
 @dataclass(frozen=True)
-class Answer:
+class FilmAnswer:
     """One film's answer after all tries.
 
     status: document; unchanged (304 to our etag); tombstone (404: TMDb has no such film, or no more); rejected (an
@@ -43,18 +43,18 @@ class Answer:
         None for a line that names no film.
         """
         try:
-            told = parsed(line)
+            payload = parsed(line)
         except ValueError:
             return None
-        if not isinstance(told, dict):
+        if not isinstance(payload, dict):
             return None
-        if "fetched_at" not in told:
-            told = {"tmdb_id": told.get("id"), "status": "document", "fetched_at": landed_at}
-        tmdb_id, etag = stored(told.get("tmdb_id")), told.get("etag")
-        if tmdb_id is None or told.get("status") not in LANDED:
+        if "fetched_at" not in payload:
+            payload = {"tmdb_id": payload.get("id"), "status": "document", "fetched_at": landed_at}
+        tmdb_id, etag = stored(payload.get("tmdb_id")), payload.get("etag")
+        if tmdb_id is None or payload.get("status") not in LANDED:
             return None
         etag = etag if isinstance(etag, str) else None
-        return cls(tmdb_id, told["status"], etag, stored(told.get("tries")) or 0, str(told["fetched_at"]))
+        return cls(tmdb_id, payload["status"], etag, stored(payload.get("tries")) or 0, str(payload["fetched_at"]))
 
 
 def stored(value: Any) -> int | None:
@@ -63,6 +63,6 @@ def stored(value: Any) -> int | None:
     return number if number is not None and abs(number) < 2**63 else None
 
 
-def moment(at: datetime | None = None) -> str:
+def iso_time(at: datetime | None = None) -> str:
     """A moment as the answers write it; now if none is given."""
     return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -14,7 +14,7 @@ import httpx
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.keys import api_key
 from dbt_project.ingest.retries import TransientError, message, read_json, retry_after, retrying
-from dbt_project.ingest.tmdb.answers import Answer, moment
+from dbt_project.ingest.tmdb.answers import FilmAnswer, iso_time
 from dbt_project.ingest.tmdb.pace import Pace
 
 URL = "https://api.themoviedb.org"
@@ -34,7 +34,7 @@ class Tmdb:
         self.client = client
         self.pace = pace
 
-    async def film(self, tmdb_id: int, etag: str | None) -> Answer:
+    async def film(self, tmdb_id: int, etag: str | None) -> FilmAnswer:
         """What TMDb says of a film; `etag` is that of the document we have. Raises CineFeastError on 401 and 403."""
         tries = 0
         try:
@@ -45,21 +45,21 @@ class Tmdb:
         except TransientError as gone:
             status = "failed" if gone.text is None else "rejected"
             text = gone.text and gone.text[:KEPT]
-            return Answer(tmdb_id, status, None, tries, moment(), str(gone), text)  # type: ignore[arg-type]
+            return FilmAnswer(tmdb_id, status, None, tries, iso_time(), str(gone), text)  # type: ignore[arg-type]
         raise AssertionError("tenacity ends in a return or a raise")
 
-    async def _film(self, tmdb_id: int, etag: str | None, tries: int) -> Answer:
+    async def _film(self, tmdb_id: int, etag: str | None, tries: int) -> FilmAnswer:
         response = await self._get(
             f"/3/movie/{tmdb_id}", {"append_to_response": "credits,keywords"}, {"If-None-Match": etag} if etag else {}
         )
         if response.status_code == 304:
-            return Answer(tmdb_id, "unchanged", etag, tries, moment())
+            return FilmAnswer(tmdb_id, "unchanged", etag, tries, iso_time())
         if response.status_code == 404:
-            return Answer(tmdb_id, "tombstone", None, tries, moment())
+            return FilmAnswer(tmdb_id, "tombstone", None, tries, iso_time())
         document = read_json(response)
         if not isinstance(document, dict) or document.get("id") != tmdb_id:
             raise TransientError(f"not the document of film {tmdb_id}", response.text)
-        return Answer(tmdb_id, "document", response.headers.get("etag"), tries, moment(), document=document)
+        return FilmAnswer(tmdb_id, "document", response.headers.get("etag"), tries, iso_time(), document=document)
 
     async def changed(self, since: date, until: date) -> set[int]:
         """The films that changed on these days, both included."""
@@ -70,19 +70,19 @@ class Tmdb:
             last = min(until, first + timedelta(days=CHANGES_DAYS - 1))
             page = pages = 1
             while page <= pages:
-                told = await self._changes({"start_date": str(first), "end_date": str(last), "page": str(page)})
-                found.update(film["id"] for film in told["results"])
-                page, pages = page + 1, told["total_pages"]
+                payload = await self._changes({"start_date": str(first), "end_date": str(last), "page": str(page)})
+                found.update(film["id"] for film in payload["results"])
+                page, pages = page + 1, payload["total_pages"]
         return found
 
     async def _changes(self, query: dict[str, str]) -> Any:
         try:
             async for attempt in retrying():
                 with attempt:
-                    told = read_json(await self._get("/3/movie/changes", query, {}))
-                    if not isinstance(told, dict) or not {"results", "total_pages"} <= told.keys():
+                    payload = read_json(await self._get("/3/movie/changes", query, {}))
+                    if not isinstance(payload, dict) or not {"results", "total_pages"} <= payload.keys():
                         raise TransientError("not a change list")
-                    return told
+                    return payload
         except TransientError as gone:
             raise CineFeastError(f"TMDB's change list cannot be had: {gone}", "try again later") from None
 

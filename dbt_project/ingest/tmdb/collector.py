@@ -13,9 +13,9 @@ from dbt_project.errors import CineFeastError
 from dbt_project.ingest.film_texts import landed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import request_progress
-from dbt_project.ingest.tmdb.answers import LANDED, Answer, moment, stored
+from dbt_project.ingest.tmdb.answers import LANDED, FilmAnswer, iso_time, stored
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
-from dbt_project.ingest.tmdb.ledger import Ledger, Noted, open_ledger
+from dbt_project.ingest.tmdb.ledger import Ledger, LedgerRow, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
 from dbt_project.ingest.workers import at_once
 from dbt_project.workspace import Workspace
@@ -81,7 +81,7 @@ def collect_films(
         parts = Parts(space.raw_tmdb)
         parts.finish_all()  # of a run that was killed
         with open_ledger(space.raw_tmdb) as ledger:
-            run = Run(Collected(len(linked)), ledger, parts, linked, since, limit, is_dry_run)
+            run = CollectorRun(Collected(len(linked)), ledger, parts, linked, since, limit, is_dry_run)
             try:
                 asyncio.run(run.ask(rate, timeout))
             finally:
@@ -103,13 +103,13 @@ def linked_films(space: Workspace) -> list[int]:
     return linked
 
 
-def is_done(noted: Noted | None, not_before: str) -> bool:
+def is_done(known: LedgerRow | None, not_before: str) -> bool:
     """Whether a film needs no request: TMDb has answered for good, and not too long ago."""
-    return noted is not None and noted.status in ("document", "tombstone") and noted.fetched_at >= not_before
+    return known is not None and known.status in ("document", "tombstone") and known.fetched_at >= not_before
 
 
 @dataclass
-class Run:
+class CollectorRun:
     """One run of the collector."""
 
     collected: Collected
@@ -128,7 +128,7 @@ class Run:
             return
         async with connect(rate, timeout) as tmdb:
             changed: set[int] = set()
-            began_at = moment()
+            began_at = iso_time()
             if self.since is not None:
                 today = datetime.now(UTC).date()
                 changed = await tmdb.changed(max(self.since, today - timedelta(days=KEPT_DAYS)), today)
@@ -143,12 +143,12 @@ class Run:
 
     def plan(self, changed: set[int], began_at: str) -> list[tuple[int, str | None]]:
         """The films to ask for now, each with the etag of what we have. One that changed is done if asked since."""
-        expired = moment(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
-        noted = self.ledger.films()
+        expired = iso_time(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+        known = self.ledger.films()
         due = [
-            (tmdb_id, noted[tmdb_id].etag if tmdb_id in noted else None)
+            (tmdb_id, known[tmdb_id].etag if tmdb_id in known else None)
             for tmdb_id in self.linked
-            if not is_done(noted.get(tmdb_id), began_at if tmdb_id in changed else expired)
+            if not is_done(known.get(tmdb_id), began_at if tmdb_id in changed else expired)
         ]
         self.collected.due = len(due)
         return due[: self.limit]
@@ -165,7 +165,7 @@ class Run:
 
             await at_once(IN_FLIGHT, worker)
 
-    async def keep(self, answer: Answer) -> None:
+    async def keep(self, answer: FilmAnswer) -> None:
         """Write an answer, then note and count it."""
         if answer.status in LANDED:
             self.parts.append(answer)

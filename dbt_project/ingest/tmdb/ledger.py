@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.json_lines import landed_lines
-from dbt_project.ingest.tmdb.answers import Answer, moment
+from dbt_project.ingest.tmdb.answers import FilmAnswer, iso_time
 
 TABLES = """
     create table if not exists films (
@@ -32,7 +32,7 @@ NOTE = """
 
 
 @dataclass(frozen=True)
-class Noted:
+class LedgerRow:
     """What is noted of a film; `etag` is that of the last document."""
 
     status: str
@@ -47,15 +47,15 @@ class Ledger:
         self.connection = connection
         self.directory = directory
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: FilmAnswer) -> None:
         """Keep what was answered, unless something later is noted already."""
         with self.connection:
             self.connection.execute(NOTE, row(answer))
 
-    def films(self) -> dict[int, Noted]:
+    def films(self) -> dict[int, LedgerRow]:
         """What is noted, by tmdb_id."""
         rows = self.connection.execute("select tmdb_id, status, etag, fetched_at from films")
-        return {tmdb_id: Noted(*noted) for tmdb_id, *noted in rows}
+        return {tmdb_id: LedgerRow(*columns) for tmdb_id, *columns in rows}
 
     def read_new_files(self) -> None:
         """Note the answers of the landed files that were not read before."""
@@ -66,7 +66,7 @@ class Ledger:
 
     def read(self, file: Path) -> None:
         """Note the answers of one landed file, and that it was read."""
-        landed_at = moment(datetime.fromtimestamp(file.stat().st_mtime, UTC))
+        landed_at = iso_time(datetime.fromtimestamp(file.stat().st_mtime, UTC))
         with self.connection:
             self.connection.executemany(NOTE, map(row, answers(file, landed_at)))
         self.mark_read(file)
@@ -82,9 +82,9 @@ class Ledger:
         One that is unfinished for longer is forgotten: films may have changed again.
         """
         with self.connection:
-            yesterday = moment(datetime.now(UTC) - timedelta(days=1))
+            yesterday = iso_time(datetime.now(UTC) - timedelta(days=1))
             self.connection.execute("delete from refreshes where began_at < ?", (yesterday,))
-            self.connection.execute("insert or ignore into refreshes values (?, ?)", (since, moment()))
+            self.connection.execute("insert or ignore into refreshes values (?, ?)", (since, iso_time()))
         query = "select began_at from refreshes where since = ?"
         return str(self.connection.execute(query, (since,)).fetchone()[0])
 
@@ -112,7 +112,7 @@ def open_ledger(directory: Path) -> Iterator[Ledger]:
         connection.close()
 
 
-def row(answer: Answer) -> tuple[int, str, str | None, int, str]:
+def row(answer: FilmAnswer) -> tuple[int, str, str | None, int, str]:
     """An answer as the table of films has it."""
     status = "document" if answer.status == "unchanged" else answer.status
     return answer.tmdb_id, status, answer.etag, answer.tries, answer.fetched_at
@@ -124,7 +124,7 @@ def signature(file: Path) -> tuple[str, int, int]:
     return file.name, status.st_size, status.st_mtime_ns
 
 
-def answers(file: Path, landed_at: str) -> Iterator[Answer]:
+def answers(file: Path, landed_at: str) -> Iterator[FilmAnswer]:
     """The answers of a landed file; lines that name no film are left to dbt, which rejects them."""
-    told = (Answer.of_line(line, landed_at) for line in landed_lines(file))
-    return (answer for answer in told if answer is not None)
+    found = (FilmAnswer.of_line(line, landed_at) for line in landed_lines(file))
+    return (answer for answer in found if answer is not None)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
-from dbt_project.ingest.tmdb.answers import Answer
+from dbt_project.ingest.tmdb.answers import FilmAnswer
 
 LINES = 1000
 """Answers of a part: about 20 MB of text, 5 MB compressed."""
@@ -24,7 +24,7 @@ class Parts:
         self.growing: TextIO | None = None
         self.lines = 0
 
-    def append(self, answer: Answer) -> None:
+    def append(self, answer: FilmAnswer) -> None:
         """Write an answer so that killing this process does not lose it."""
         if self.growing is None:
             stamp = answer.fetched_at.replace("-", "").replace(":", "")

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_repo import taste
+from feature_repo import affinity
 from models.columns import arrays, integers, last, numbers
 from models.dataset import Dataset, Split, half
 from models.rank.config import RankConfig
-from models.rank.samples.negatives import Drawer, Event
-from models.rank.samples.pairs import Facts, make_pairs, recall_columns
+from models.rank.samples.negatives import Drawer, PositiveEvent
+from models.rank.samples.pairs import PreparedFilms, make_pairs, recall_columns
 from models.recall.fan_out import BROUGHT, brought_by, of_few
 from models.recall.merge import merge
 from models.recall.merging import Merging
@@ -79,14 +79,15 @@ def prepare(data: Dataset, recipe: Recipe) -> "Maker":
     counted = {row["values"]: row["counts"] for row in pc.value_counts(data.interactions("train")["movie_id"]).tolist()}
     counts = np.array([counted.get(film, 0) for film in integers(films, "movie_id")])
     drawer = Drawer(films, counts, recipe.config.samples)
-    facts = Facts(data.catalogue(service, "test"), alone=True)  # facts alone are taken of it, and they never change
+    # facts alone are taken of it, and they never change
+    facts = PreparedFilms(data.catalogue(service, "test"), alone=True)
     return Maker(data, recipe, events_of(data, recipe.config, recipe.split), drawer, facts)
 
 
 class Maker:
     """Makes shards, some after another."""
 
-    def __init__(self, data: Dataset, recipe: Recipe, events: pa.Table, drawer: Drawer, facts: Facts) -> None:
+    def __init__(self, data: Dataset, recipe: Recipe, events: pa.Table, drawer: Drawer, facts: PreparedFilms) -> None:
         self.data, self.parts = data, (recipe, events, drawer, facts)
         self.recipe, self.events, self.drawer, self.facts = self.parts
 
@@ -131,7 +132,7 @@ class Maker:
             if film[row] not in merged:  # beyond its channel's quota
                 continue
             low = seen[row][given[row] <= self.recipe.config.samples.low_rating]
-            films, of = self.drawer.draw(Event(int(film[row]), merged, seen[row], low), rng)
+            films, of = self.drawer.draw(PositiveEvent(int(film[row]), merged, seen[row], low), rng)
             if films[-1] >= 0:  # else the catalogue is smaller than a group
                 ids.append(films)
                 kinds.append(of)
@@ -143,9 +144,9 @@ class Maker:
         listed = pool.ids[user] == drawn.ravel()[:, None]
         columns = recall_columns(pool, list(self.recipe.channels))[user, listed.argmax(axis=1)]
         recall = np.where(listed.any(axis=1)[:, None], columns, 0.0).astype(np.float32)
-        moments = events["event_timestamp"].to_pandas().to_numpy()[kept_rows]
-        code, asked = once(drawn.ravel(), np.repeat(moments, drawn.shape[1]))
-        users = trimmed(users.take(pa.array(kept_rows)), taste.WATCHED)
+        event_times = events["event_timestamp"].to_pandas().to_numpy()[kept_rows]
+        code, asked = once(drawn.ravel(), np.repeat(event_times, drawn.shape[1]))
+        users = trimmed(users.take(pa.array(kept_rows)), affinity.WATCHED)
         return Draft(n, users, numbers(events, "rating")[kept_rows], kind, recall, code, asked)
 
     def _write(self, draft: Draft, films: pa.Table | None) -> None:
@@ -168,13 +169,13 @@ class Maker:
         building.replace(target)
 
 
-def once(films: np.ndarray, moments: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+def once(films: np.ndarray, event_times: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
     """Films and moments (p,) as a frame of each pair once, in order of appearance, and the frame's row of each (p,)."""
     film, known = pd.factorize(films)
-    moment, times = pd.factorize(moments)
-    code, pairs = pd.factorize(film * (len(times) + 1) + moment)
-    film, moment = np.divmod(pairs, len(times) + 1)
-    return code, pd.DataFrame({"movie_id": known[film], "event_timestamp": times[moment]})
+    event_time, times = pd.factorize(event_times)
+    code, pairs = pd.factorize(film * (len(times) + 1) + event_time)
+    film, event_time = np.divmod(pairs, len(times) + 1)
+    return code, pd.DataFrame({"movie_id": known[film], "event_timestamp": times[event_time]})
 
 
 def trimmed(users: pa.Table, width: int) -> pa.Table:

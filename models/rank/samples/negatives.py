@@ -15,7 +15,7 @@ POWER = 0.75
 
 
 @dataclass(frozen=True)
-class Event:
+class PositiveEvent:
     """What negatives of one event are drawn from, as film ids."""
 
     film: int
@@ -41,7 +41,7 @@ class Drawer:
         self._genres = multi_hot(films, "movie_genres", int(ragged(films, "movie_genres")[0].max(initial=0)) + 1) > 0
         self._members = [np.flatnonzero(column) for column in self._genres.T]
 
-    def draw(self, event: Event, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, event: PositiveEvent, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The film rated and its negatives (1 + n,), and which of KINDS each is; none twice.
 
         Where a kind runs out the pool stands in; -1 where that is empty, too.
@@ -60,7 +60,7 @@ class Drawer:
         missing = self.settings.negatives + 1 - len(chosen)
         return np.array(chosen + [-1] * missing), np.array(kinds + [1] * missing)
 
-    def _some(self, kind: str, event: Event, count: int, rng: np.random.Generator) -> list[int]:
+    def _some(self, kind: str, event: PositiveEvent, count: int, rng: np.random.Generator) -> list[int]:
         """A few more films of a kind than are wanted, in random order."""
         if not count:
             return []

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from feature_repo import crossing, taste
-from feature_repo.request import moment, rank_weight
+from feature_repo import affinity, crossing
+from feature_repo.request import rank_weight, request_time
 from models.columns import arrays, integers, numbers
 from models.ids import Ids
 from models.recall.merge import Candidates
@@ -44,43 +44,43 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Films:
+class FilmFeatures:
     """Films as crossing reads them, row by row."""
 
-    tasted: taste.Films
-    crossed: crossing.Films
+    attributes: affinity.FilmAttributes
+    crossed: crossing.CrossedFilms
 
     @classmethod
-    def of(cls, table: pa.Table) -> "Films":
+    def of(cls, table: pa.Table) -> "FilmFeatures":
         """The films of a table."""
-        columns = {name: column(table, name) for name in (*taste.FILM_COLUMNS, *crossing.FILM_COLUMNS)}
-        return cls(taste.Films(columns), crossing.Films(columns))
+        columns = {name: column(table, name) for name in (*affinity.FILM_COLUMNS, *crossing.FILM_COLUMNS)}
+        return cls(affinity.FilmAttributes(columns), crossing.CrossedFilms(columns))
 
 
-class Facts:
+class PreparedFilms:
     """What is known of all films, for those that users watched; it never changes."""
 
     def __init__(self, catalogue: pa.Table, alone: bool = False) -> None:
         """`alone`: candidates, too, are always rows of this catalogue, so that its words can be numbers of its own."""
         self.ids = Ids(integers(catalogue, "movie_id"))
-        self.films = Films.of(catalogue)
+        self.films = FilmFeatures.of(catalogue)
         if alone:
-            self.films = replace(self.films, tasted=self.films.tasted.numbered())
+            self.films = replace(self.films, attributes=self.films.attributes.numbered())
 
-    def shown(self, films: pa.Table) -> Films:
+    def shown(self, films: pa.Table) -> FilmFeatures:
         """The films of a table of many moments: facts from here, where they were known by then, numbers from there."""
         known = films["movie_index"].is_valid().to_numpy()
         rows = np.where(known, self.ids.rows(integers(films, "movie_id")), -1)
         columns = {name: numbers(films, name) for name in crossing.FILM_COLUMNS if name != "movie_genres"}
-        return Films(self.films.tasted.take(rows), self.films.crossed.take(rows, columns))
+        return FilmFeatures(self.films.attributes.take(rows), self.films.crossed.take(rows, columns))
 
-    def watched(self, users: pa.Table, row: int, seen: Iterable[list[np.ndarray]]) -> taste.Watched | None:
+    def watched(self, users: pa.Table, row: int, seen: Iterable[list[np.ndarray]]) -> affinity.Watched | None:
         """The last films of one user's row, given the columns of films, ratings and seconds; None without any."""
         films, ratings, times = (column[row] for column in seen)
         if not len(films):
             return None
-        facts = self.films.tasted.facts(self.ids.rows(films[-taste.WATCHED :]))
-        return taste.Watched({"user_seen_ratings": ratings, "user_seen_timestamps": times, **facts})
+        facts = self.films.attributes.facts(self.ids.rows(films[-affinity.WATCHED :]))
+        return affinity.Watched({"user_seen_ratings": ratings, "user_seen_timestamps": times, **facts})
 
 
 def column(table: pa.Table, name: str) -> np.ndarray:
@@ -98,34 +98,34 @@ def column(table: pa.Table, name: str) -> np.ndarray:
 
 
 def make_pairs(
-    users: pa.Table, films: pa.Table, user: np.ndarray, film: np.ndarray, recall: np.ndarray, facts: Facts,
-    prepared: Films | None = None,
+    users: pa.Table, films: pa.Table, user: np.ndarray, film: np.ndarray, recall: np.ndarray, facts: PreparedFilms,
+    prepared: FilmFeatures | None = None,
 ) -> Pairs:  # fmt: skip
     """The pairs of rows `user` and `film` (p,). `prepared` are `films` for crossing, where they are kept."""
-    prepared = prepared or Films.of(films)
+    prepared = prepared or FilmFeatures.of(films)
     of_users = {name: column(users, name) for name in crossing.USER_COLUMNS}
-    crossed = crossing.cross(crossing.Users(of_users), prepared.crossed, user, film).astype(np.float32)
+    crossed = crossing.cross(crossing.CrossedUsers(of_users), prepared.crossed, user, film).astype(np.float32)
     named = {name: crossed[:, n] for n, name in enumerate(crossing.CROSS)}
-    return Pairs(users, films, user, film, named | _taste(users, user, film, facts, prepared.tasted), recall)
+    return Pairs(users, films, user, film, named | _affinity(users, user, film, facts, prepared.attributes), recall)
 
 
-def _taste(
-    users: pa.Table, user: np.ndarray, film: np.ndarray, facts: Facts, films: taste.Films
+def _affinity(
+    users: pa.Table, user: np.ndarray, film: np.ndarray, facts: PreparedFilms, films: affinity.FilmAttributes
 ) -> dict[str, np.ndarray]:
     """The features of history and moment, worked out user by user."""
     seen = [arrays(users, name) for name in ("user_seen_movie_ids", "user_seen_ratings", "user_seen_timestamps")]
     asked, mean = asked_at(users).astype(np.float64), numbers(users, "user_mean_rating")
-    found = np.full((len(user), len(taste.TASTE)), np.nan, np.float32)
+    found = np.full((len(user), len(affinity.AFFINITY)), np.nan, np.float32)
     order = np.argsort(user, kind="stable")
     starts = np.searchsorted(user[order], np.arange(users.num_rows + 1))
     for one, (start, end) in enumerate(pairwise(starts.tolist())):
         rows = order[start:end]
         watched = facts.watched(users, one, seen) if len(rows) else None
         if watched is not None and watched.n:
-            found[rows] = taste.taste(watched, films, film[rows], np.full(len(rows), asked[one]), mean[one])
+            found[rows] = affinity.affinity(watched, films, film[rows], np.full(len(rows), asked[one]), mean[one])
     last = np.array([times[-1] if len(times) else np.nan for times in seen[2]], np.float64)
-    of_moment = {name: values.astype(np.float32)[user] for name, values in moment(asked, last).items()}
-    return {name: found[:, n] for n, name in enumerate(taste.TASTE)} | of_moment
+    of_request = {name: values.astype(np.float32)[user] for name, values in request_time(asked, last).items()}
+    return {name: found[:, n] for n, name in enumerate(affinity.AFFINITY)} | of_request
 
 
 def recall_columns(candidates: Candidates, channels: list[str]) -> np.ndarray:

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.offline_store.landing import written_aside
-from models.rank.config import Inputs
+from models.rank.config import InputConfig
 from models.rank.samples.pairs import Pairs
 
 FILE = "trained_on.parquet"
 ROWS = 5_000
 
 
-def keep(pairs: Pairs, inputs: Inputs, folder: Path) -> None:
+def keep(pairs: Pairs, inputs: InputConfig, folder: Path) -> None:
     """Write the features of at most ROWS of the pairs, whole or not at all: a column a feature of a user or a film.
 
     Numbers are float64, whatever they were, so that they compare with what an online store hands out.

@@ -39,8 +39,8 @@ class ItemCFOrder(Neighbours):
         c = self.config
         events = data.interactions(*SPLITS[: SPLITS.index(until) + 1])
         self.films = Ids(np.unique(integers(events, "movie_id")))
-        user, film, moment = in_order(events, self.films)
-        counted = transitions(user, film, moment, len(self.films), c.ahead, c.decay)
+        user, film, event_time = in_order(events, self.films)
+        counted = transitions(user, film, event_time, len(self.films), c.ahead, c.decay)
         count = np.bincount(film, minlength=len(self.films)).astype(np.float64)
         total = np.maximum(np.asarray(counted.sum(axis=1)).ravel(), 1e-12)
         row = np.repeat(np.arange(len(self.films)), np.diff(counted.indptr))
@@ -52,7 +52,7 @@ class ItemCFOrder(Neighbours):
 
 
 def transitions(
-    user: np.ndarray, film: np.ndarray, moment: np.ndarray, films: int, ahead: int, decay: float
+    user: np.ndarray, film: np.ndarray, event_time: np.ndarray, films: int, ahead: int, decay: float
 ) -> sparse.csr_matrix:
     """Sums (films, films) of decay^(distance - 1) over films of one user at most `ahead` ratings apart, forward.
 
@@ -61,7 +61,7 @@ def transitions(
     counted = sparse.csr_matrix((films, films), dtype=np.float32)
     for distance in range(1, ahead + 1):
         before, after = slice(0, -distance), slice(distance, None)
-        leads = (user[before] == user[after]) & (moment[before] < moment[after]) & (film[before] != film[after])
+        leads = (user[before] == user[after]) & (event_time[before] < event_time[after]) & (film[before] != film[after])
         pair = (film[before][leads].astype(np.int32), film[after][leads].astype(np.int32))
         value = np.full(len(pair[0]), decay ** (distance - 1), np.float32)
         counted = counted + sparse.csr_matrix((value, pair), (films, films))

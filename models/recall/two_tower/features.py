@@ -12,7 +12,7 @@ from models.encoders import Categories, Statistics
 from models.ids import Ids
 from models.recall.nn.context import context
 from models.recall.two_tower.config import TwoTowerConfig
-from models.recall.two_tower.towers import Films, Sizes, Users
+from models.recall.two_tower.towers import FilmInputs, Sizes, UserInputs
 
 GENRES = "movie_genres"
 HELD = 50
@@ -21,7 +21,7 @@ PEOPLE = 5
 """How many people of a list are read."""
 
 
-class Facts(NamedTuple):
+class FilmTable(NamedTuple):
     """The films as they stand at the end of training, by row of the film table; row 0 is no film.
 
     All at one moment, as the index is searched: of a positive's own moment, the statistics would tell it from films
@@ -33,9 +33,9 @@ class Facts(NamedTuple):
     text: Tensor
     statistics: Tensor
 
-    def films(self, rows: Tensor) -> Films:
+    def films(self, rows: Tensor) -> FilmInputs:
         """The films of rows (n,)."""
-        return Films(rows, *(part[rows] for part in self))
+        return FilmInputs(rows, *(part[rows] for part in self))
 
 
 class Features:
@@ -77,7 +77,7 @@ class Features:
             people=len(self.people), text=self.text, film_statistics=self.film_statistics.width,
         )  # fmt: skip
 
-    def of_users(self, table: pa.Table, films: Ids, trained: np.ndarray) -> Users:
+    def of_users(self, table: pa.Table, films: Ids, trained: np.ndarray) -> UserInputs:
         """Rows of user features; an unknown user is id 0, and an untrained film leaves the window to the others."""
         c = self.config
         recent = window(table, "user_recent_movie_ids", films, HELD)
@@ -88,12 +88,12 @@ class Features:
             ids = self.users.rows(integers(table, "user_id")) + 1
         genres = [shares(table, name, self.genres) for name in c.user_genres]
         statistics = [self.user_statistics(table), self.user_categories(table)]
-        return Users(
+        return UserInputs(
             torch.from_numpy(ids), torch.from_numpy(recent), joined(genres, table.num_rows),
             joined(statistics, table.num_rows), torch.from_numpy(np.stack(context(table), axis=1)),
         )  # fmt: skip
 
-    def facts(self, catalogue: pa.Table) -> Facts:
+    def facts(self, catalogue: pa.Table) -> FilmTable:
         """The catalogue's films by row of the film table."""
         c, n = self.config, catalogue.num_rows
         genres = joined([self.film_genres(catalogue)] * c.film_genres, n)
@@ -103,7 +103,7 @@ class Features:
         text = [shares(catalogue, name, width(catalogue, name)) for name in c.film_text]
         statistics = torch.from_numpy(self.film_statistics(catalogue))
         parts = (genres, torch.from_numpy(people), joined(text, n), statistics)
-        return Facts(*(torch.cat([torch.zeros_like(part[:1]), part]) for part in parts))
+        return FilmTable(*(torch.cat([torch.zeros_like(part[:1]), part]) for part in parts))
 
     def film_genres(self, table: pa.Table) -> np.ndarray:
         """Genres one-hot (n, g)."""

@@ -16,8 +16,8 @@ from models.recall.nn.check import judge, validation_check
 from models.recall.nn.negatives import Kinds, Negatives, Ratings
 from models.recall.search.vectors import VectorRecaller
 from models.recall.two_tower.config import TwoTowerConfig
-from models.recall.two_tower.features import Facts, Features
-from models.recall.two_tower.towers import Films, Shape, Towers, Users
+from models.recall.two_tower.features import Features, FilmTable
+from models.recall.two_tower.towers import FilmInputs, Shape, Towers, UserInputs
 from models.recall.two_tower.training import Examples, Training
 from models.training import Task, train
 
@@ -72,7 +72,7 @@ class TwoTower(VectorRecaller):
             return self.session({name: part.numpy() for name, part in batch._asdict().items()})[:, None], known
         place = self.network.film_id.weight.device
         with torch.inference_mode():
-            vectors = self.network.users(Users(*(part.to(place) for part in batch)))
+            vectors = self.network.users(UserInputs(*(part.to(place) for part in batch)))
         return vectors.float().cpu().numpy()[:, None], known
 
     def _network(self) -> Towers:
@@ -91,7 +91,7 @@ class TwoTower(VectorRecaller):
         useful = (users.history > 0).any(dim=1).numpy() & (films > 0)  # as served: someone with a film behind them
         stars = numbers(events, "rating")[useful]
         examples = Examples(
-            Users(*(part[useful] for part in users)), torch.from_numpy(films[useful]),
+            UserInputs(*(part[useful] for part in users)), torch.from_numpy(films[useful]),
             torch.from_numpy((stars - stars.mean()) / max(float(stars.std()), 1e-3)),
         )  # fmt: skip
         ratings = Ratings(integers(events, "user_id")[useful], films[useful], stars, microseconds(events)[useful])
@@ -100,7 +100,7 @@ class TwoTower(VectorRecaller):
         return examples, Negatives(ratings, genres, kinds, c.low_rating, c.popular, c.window)
 
     @torch.no_grad()
-    def _film_vectors(self, facts: Facts) -> np.ndarray:
+    def _film_vectors(self, facts: FilmTable) -> np.ndarray:
         """Vectors (m, d) of all films; one without a rating in training is id 0."""
         self.network.eval()
         place = self.network.film_id.weight.device
@@ -109,7 +109,7 @@ class TwoTower(VectorRecaller):
         for rows in torch.arange(len(self.films)).split(8192):
             films = facts.films(rows + 1)
             films = films._replace(id=films.id * known[rows])
-            parts.append(self.network.films(Films(*(part.to(place) for part in films))).float().cpu())
+            parts.append(self.network.films(FilmInputs(*(part.to(place) for part in films))).float().cpu())
         return torch.cat(parts).numpy()
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -134,12 +134,12 @@ class TwoTower(VectorRecaller):
     def save_parts(self, folder: Path) -> None:
         """The user tower as ONNX, for one user."""
         sizes, window = self.network.sizes, self.config.window
-        example = Users(
+        example = UserInputs(
             torch.ones(1).long(), torch.ones(1, window).int(), torch.zeros(1, sizes.user_genres),
             torch.zeros(1, sizes.user_statistics), torch.zeros(1, 3).long(),
         )  # fmt: skip
         network = self.network
-        onnx.export(network, lambda *i: network.users(Users(*i)), example._asdict(), folder / onnx.FILE, {})
+        onnx.export(network, lambda *i: network.users(UserInputs(*i)), example._asdict(), folder / onnx.FILE, {})
 
     def load_parts(self, folder: Path) -> None:
         """Take it back."""

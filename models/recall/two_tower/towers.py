@@ -14,7 +14,7 @@ from models.recall.nn.context import GAPS, HOURS, WEEKDAYS
 from models.recall.nn.encoders import Encoder, encoder
 
 
-class Users(NamedTuple):
+class UserInputs(NamedTuple):
     """A batch of users. Id rows are shifted by one: 0 is unknown or nothing."""
 
     id: Tensor
@@ -29,7 +29,7 @@ class Users(NamedTuple):
     """(b, 3) int64: hour, weekday, gap."""
 
 
-class Films(NamedTuple):
+class FilmInputs(NamedTuple):
     """A batch of films; id 0 is a film unknown in training."""
 
     id: Tensor
@@ -94,7 +94,7 @@ class Towers(nn.Module):
         self.film = Tower(1 + sizes.kinds + len(self.film_dense), shape)
         self.rating = nn.Sequential(nn.Linear(2 * dim, shape.hidden), nn.ReLU(), nn.Linear(shape.hidden, 1))
 
-    def films(self, films: Films) -> Tensor:
+    def films(self, films: FilmInputs) -> Tensor:
         """Film vectors (n, d)."""
         ids = self.film_id(self._forget(films.id))
         fields = [ids]
@@ -103,7 +103,7 @@ class Towers(nn.Module):
         fields += [layer(part) for layer, part in zip(self.film_dense, known, strict=True)]
         return self._out(ids + self.film(torch.stack(fields, dim=1)))
 
-    def users(self, users: Users) -> Tensor:
+    def users(self, users: UserInputs) -> Tensor:
         """User vectors (b, d)."""
         films = self.film_id(users.history.T.contiguous()).transpose(0, 1)  # (b, w, d), laid out as the mean wants it
         past = self.history(films, users.history > 0)

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from models.recall.nn.contrast import log_frequencies, shared_bias, softmax_loss
 from models.recall.nn.negatives import Negatives
 from models.recall.two_tower.config import TwoTowerConfig
-from models.recall.two_tower.features import Facts
-from models.recall.two_tower.towers import Towers, Users
+from models.recall.two_tower.features import FilmTable
+from models.recall.two_tower.towers import Towers, UserInputs
 from models.training import device
 
 Batch = tuple[np.ndarray, int]
@@ -20,7 +20,7 @@ Batch = tuple[np.ndarray, int]
 class Examples(NamedTuple):
     """Ratings to train on, a row each, on the CPU."""
 
-    users: Users
+    users: UserInputs
     """Who asked, with features of the rating's own moment."""
     films: Tensor
     """(n,) int64 rows of the film table."""
@@ -32,10 +32,10 @@ class Training:
     """Batches of an epoch and the loss of one, as `models.training.Task` asks for them."""
 
     def __init__(
-        self, network: Towers, examples: Examples, facts: Facts, negatives: Negatives, config: TwoTowerConfig
+        self, network: Towers, examples: Examples, facts: FilmTable, negatives: Negatives, config: TwoTowerConfig
     ) -> None:
         self.network, self.examples, self.negatives, self.config = network, examples, negatives, config
-        self.facts = Facts(*(part.to(device()) for part in facts))
+        self.facts = FilmTable(*(part.to(device()) for part in facts))
         counts = torch.from_numpy(negatives.count)
         self.log_q = config.log_q * log_frequencies(counts, config.batch, config.uniform).to(device())
 
@@ -54,7 +54,7 @@ class Training:
         own = torch.from_numpy(self.negatives.hard(rows, rng)).to(device())  # (b, h)
         films, place, times = shared.to(device()).unique(return_inverse=True, return_counts=True)
         positive = place[: len(rows)]
-        taken = Users(*(part[rows].to(device()) for part in self.examples.users))
+        taken = UserInputs(*(part[rows].to(device()) for part in self.examples.users))
         users = self.network.users(taken)
         vectors = self.network.films(self.facts.films(torch.cat([films, own.ravel()])))
         asked = users / self.config.temperature

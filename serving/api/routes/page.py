@@ -142,7 +142,7 @@ def history(recommender: Recommender, user: int | None, stars: list[Stars]) -> l
     """The last films with their ratings, the latest first."""
     pairs = [(one.movie_id, one.rating) for one in stars]
     if user is not None:
-        row = recommender.people.user(user).row
+        row = recommender.contexts.user(user).row
         pairs = list(
             zip(*(row[name][0].as_py() or [] for name in ("user_seen_movie_ids", "user_seen_ratings")), strict=True)
         )

@@ -21,32 +21,32 @@ def add_lists(app: FastAPI, service: Service) -> None:
     common: dict[str, Any] = {"tags": ["lists"], "response_model": Answer, "responses": responses(404, 429, 503)}
 
     @app.get("/v1/users/{user_id}/recommendations", summary="Films for a user", **common)
-    def recommendations(user_id: UserId, asked: CandidatesOf) -> Answer:
+    def recommendations(user_id: UserId, query: CandidatesOf) -> Answer:
         """Best first. For a user of whom nothing is known the popular ones, and `reason` says so."""
         with service.metrics.stage("total"):
-            return service.recommender.answer(user_id, asked)
+            return service.recommender.answer(user_id, query)
 
     @app.post("/v1/recommendations", summary="Films for a visitor without an account", **common)
-    def visitor(body: VisitorBody, asked: CandidatesOf) -> Answer:
+    def visitor(body: VisitorBody, query: CandidatesOf) -> Answer:
         """Nothing of it is kept."""
-        return service.recommender.visitor(body.ratings, asked)
+        return service.recommender.visitor(body.ratings, query)
 
     @app.post("/v1/users/{user_id}/rerank", summary="Given films in a user's order", **common)
-    def rerank(user_id: UserId, body: RerankBody, asked: QueryOf) -> Answer:
+    def rerank(user_id: UserId, body: RerankBody, query: QueryOf) -> Answer:
         """Those that the user has seen or hidden, and those that no model knows, are left out."""
-        return service.recommender.rerank(user_id, body.movie_ids, asked)
+        return service.recommender.rerank(user_id, body.movie_ids, query)
 
     @app.get("/v1/films/{movie_id}/similar", summary="Films like a film", **common)
-    def similar(movie_id: MovieId, asked: ForUserOf) -> Answer:
+    def similar(movie_id: MovieId, query: ForUserOf) -> Answer:
         """Nearest first."""
-        return service.recommender.similar(movie_id, asked.user_id, asked)
+        return service.recommender.similar(movie_id, query.user_id, query)
 
     @app.get("/v1/popular", summary="The films with most ratings", **common)
-    def popular(asked: ForUserOf) -> Answer:
+    def popular(query: ForUserOf) -> Answer:
         """Of all time."""
-        return service.recommender.chart(POPULAR, asked.user_id, asked)
+        return service.recommender.chart(POPULAR, query.user_id, query)
 
     @app.get("/v1/trending", summary="The films with most ratings lately", **common)
-    def trending(asked: ForUserOf) -> Answer:
+    def trending(query: ForUserOf) -> Answer:
         """Of the 90 days before the last rating that the models know."""
-        return service.recommender.chart(TRENDING, asked.user_id, asked)
+        return service.recommender.chart(TRENDING, query.user_id, query)

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Path
 from serving.api.auth import may_write
 from serving.api.problems import responses
 from serving.errors import NotFoundError
-from serving.pipeline.user_context import Person
+from serving.pipeline.user_context import UserContext
 from serving.runtime.service import Service
 from serving.schemas.events import LARGEST_ID
 from serving.schemas.responses import UserFeatures
@@ -27,14 +27,14 @@ def add_users(app: FastAPI, service: Service) -> None:
     )
     def features(user_id: Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[196])]) -> UserFeatures:
         """Read now, never from a cache. They are about a person, so a key is needed."""
-        person = Person(user_id, service.recommender.features.users([user_id]))
-        last = person.last_event
+        context = UserContext(user_id, service.recommender.features.users([user_id]))
+        last = context.last_event
         if last is None:
             raise NotFoundError(f"user {user_id} has no features online")
-        row = person.row.drop_columns(["user_id"]).to_pylist()[0]
+        row = context.row.drop_columns(["user_id"]).to_pylist()[0]
         return UserFeatures(
             user_id=user_id,
-            version=person.version,
+            version=context.version,
             last_event_at=datetime.fromtimestamp(last, UTC),
             age_seconds=max(0, int(time.time()) - last),
             features=row,

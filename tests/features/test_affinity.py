@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feature_repo.affinity import AFFINITY, DAY, FilmAttributes, Watched, affinity, affinity_features
 from feature_repo.crossing import cross_features
 from feature_repo.request import request_features
-from feature_repo.taste import DAY, TASTE, Films, Watched, taste, taste_features
 
 NOW = 1_000_000_000
 
@@ -43,7 +43,7 @@ def asked(
     films: list[dict[str, Any]], seen: list[int], candidates: list[int], rng: np.random.Generator
 ) -> pd.DataFrame:
     """The inputs of a user who saw some films and is asked about others."""
-    facts = Films({name: [film[name] for film in films] for name in films[0]}).facts(np.array(seen, int))
+    facts = FilmAttributes({name: [film[name] for film in films] for name in films[0]}).facts(np.array(seen, int))
     user = {
         "user_seen_ratings": rng.integers(1, 11, len(seen)) / 2,
         "user_seen_timestamps": NOW - DAY * np.arange(len(seen), 0, -1),
@@ -96,8 +96,8 @@ def test_each_row_is_a_loop_over_the_films_watched() -> None:
     films = made_up(60, rng)
     seen, candidates = rng.choice(40, 25, replace=False).tolist(), list(range(60))
     inputs = asked(films, seen, candidates, rng)
-    found = taste_features(inputs)
-    assert list(found.columns) == list(TASTE)
+    found = affinity_features(inputs)
+    assert list(found.columns) == list(AFFINITY)
     for place in range(len(candidates)):
         for name, value in expected(inputs.loc[place], films, seen).items():
             assert np.isclose(found[name][place], value, atol=1e-5, equal_nan=True), (place, name)
@@ -111,7 +111,7 @@ def test_without_text_embeddings_all_else_is_known() -> None:
     seen, candidates = list(range(0, 40, 2)), [1, 2, 3, 50]
     texts = ["cross_text_similarity", "cross_text_recent"]
     with_texts, without = (
-        taste_features(asked(some, seen, candidates, np.random.default_rng(2))) for some in (films, bare)
+        affinity_features(asked(some, seen, candidates, np.random.default_rng(2))) for some in (films, bare)
     )
     assert without[texts].isna().all(axis=None)
     assert without["cross_year_distance"].notna().any()
@@ -124,8 +124,8 @@ def test_rows_of_one_user_are_those_of_each_alone() -> None:
     films = made_up(30, rng)
     one, other = asked(films, [1, 2, 3], [5, 6, 7], rng), asked(films, [4, 9], [5, 8], rng)
     together = pd.concat([one, other, one]).reset_index(drop=True)
-    rows = pd.concat([taste_features(together.iloc[[place]].map(copied)) for place in range(len(together))])
-    pd.testing.assert_frame_equal(taste_features(together), rows.reset_index(drop=True))
+    rows = pd.concat([affinity_features(together.iloc[[place]].map(copied)) for place in range(len(together))])
+    pd.testing.assert_frame_equal(affinity_features(together), rows.reset_index(drop=True))
 
 
 def copied(value: Any) -> Any:
@@ -143,11 +143,11 @@ def test_small_numbers_for_ids_and_words_change_nothing(scale: int) -> None:
     seen, candidates = rng.choice(40, 25, replace=False).tolist(), np.arange(60)
     inputs = asked(films, seen, candidates.tolist(), rng)
     user = {name: inputs[name][0] for name in ("user_seen_ratings", "user_seen_timestamps")}
-    held = Films({name: [film[name] for film in films] for name in films[0]}).numbered()
+    held = FilmAttributes({name: [film[name] for film in films] for name in films[0]}).numbered()
     watched = Watched(user | held.facts(np.array([*seen])))
     assert watched.languages.dtype.kind == "i"
-    found = taste(watched, held, candidates, np.full(60, NOW), 3.2)
-    assert np.allclose(found, taste_features(inputs), equal_nan=True)
+    found = affinity(watched, held, candidates, np.full(60, NOW), 3.2)
+    assert np.allclose(found, affinity_features(inputs), equal_nan=True)
 
 
 def test_nobody_and_nothing_known_is_nan() -> None:
@@ -158,7 +158,7 @@ def test_nobody_and_nothing_known_is_nan() -> None:
         dict.fromkeys(asked(films, [0], [1], rng).columns),
     ):
         inputs = asked(films, [0, 1], [2, 3], rng).assign(**{name: [None, None] for name in changes})
-        assert taste_features(inputs).isna().all().all()
+        assert affinity_features(inputs).isna().all().all()
 
 
 def test_only_the_last_200_films_count() -> None:
@@ -167,7 +167,7 @@ def test_only_the_last_200_films_count() -> None:
     long, short = asked(films, list(range(250)), [260, 270], rng), asked(films, list(range(50, 250)), [260, 270], rng)
     for inputs in (long, short):
         inputs["user_seen_ratings"] = [np.full(len(inputs["user_seen_ratings"][0]), 4.0)] * 2
-    pd.testing.assert_frame_equal(taste_features(long), taste_features(short))
+    pd.testing.assert_frame_equal(affinity_features(long), affinity_features(short))
 
 
 def test_the_moment_and_what_recall_says() -> None:

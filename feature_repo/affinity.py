@@ -1,4 +1,4 @@
-"""What a user has watched against a film: the function behind the on-demand view `user_movie_taste`.
+"""What a user has watched against a film: the function behind the on-demand view `user_movie_affinity`.
 
 Facts of the films watched do not change, and all films lie in memory where requests are served. So they come with the
 request (`watched_facts`), looked up in films that were read through Feast, and no store keeps them once a user.
@@ -15,7 +15,7 @@ WATCHED = 200
 DAY = 86_400
 WIDTHS = {"watched_directors": 2, "watched_cast": 5, "watched_keywords": 20}
 """Ids a film, 0 where it has fewer."""
-TASTE = (
+AFFINITY = (
     "cross_director_count", "cross_director_liking", "cross_cast_count", "cross_cast_liking",
     "cross_keyword_count", "cross_keyword_share", "cross_language_share", "cross_country_share",
     "cross_year_distance", "cross_runtime_distance", "cross_days_since_similar",
@@ -27,7 +27,7 @@ RECENT = 10
 """How many of the latest films `cross_text_recent` is about."""
 
 
-class Films:
+class FilmAttributes:
     """What is known of some films, a row each: the columns of the film views as arrays."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
@@ -43,12 +43,12 @@ class Films:
         self.runtimes = floats(columns["movie_runtime"])
         self.texts = vectors(columns["movie_text_embedding"])
 
-    def numbered(self) -> "Films":
+    def numbered(self) -> "FilmAttributes":
         """The same films with small numbers for ids and words, 0 for none: quicker, but only beside one another."""
         names = (("directors", 0), ("cast", 0), ("keywords", 0), ("languages", ""), ("countries", ""))
         return self._with({name: small(vars(self)[name], none) for name, none in names})
 
-    def take(self, rows: np.ndarray) -> "Films":
+    def take(self, rows: np.ndarray) -> "FilmAttributes":
         """The films of some rows; -1 for one of which nothing is known."""
         known = rows >= 0
         taken = {}
@@ -58,8 +58,8 @@ class Films:
             taken[name][known] = values[rows[known]]
         return self._with(taken)
 
-    def _with(self, columns: dict[str, np.ndarray]) -> "Films":
-        new = object.__new__(Films)
+    def _with(self, columns: dict[str, np.ndarray]) -> "FilmAttributes":
+        new = object.__new__(FilmAttributes)
         new.__dict__ = vars(self) | columns
         return new
 
@@ -85,20 +85,20 @@ class Films:
         }
 
 
-def taste_features(inputs: pd.DataFrame) -> pd.DataFrame:
-    """TASTE of each row of `inputs` as float64, NaN where what it is made of is unknown.
+def affinity_features(inputs: pd.DataFrame) -> pd.DataFrame:
+    """AFFINITY of each row of `inputs` as float64, NaN where what it is made of is unknown.
 
     `inputs` holds Films' columns of the candidate, user_mean_rating, user_seen_ratings and user_seen_timestamps (oldest
-    first), asked_at (seconds since 1970), and the columns of `Films.facts` for the last WATCHED films seen.
+    first), asked_at (seconds since 1970), and the columns of `FilmAttributes.facts` for the last WATCHED films seen.
     """
-    found = np.full((len(inputs), len(TASTE)), np.nan)
-    films = Films({name: inputs[name].to_numpy() for name in FILM_COLUMNS})
+    found = np.full((len(inputs), len(AFFINITY)), np.nan)
+    films = FilmAttributes({name: inputs[name].to_numpy() for name in FILM_COLUMNS})
     asked, mean = floats(inputs["asked_at"]), floats(inputs["user_mean_rating"])
     for rows, first in of_one_user(inputs):
         user = {name: inputs[name].iat[first] for name in USER_COLUMNS}
         if is_list(user["user_seen_ratings"]) and (watched := Watched(user)).n:
-            found[rows] = taste(watched, films, rows, asked[rows], mean[first])
-    return pd.DataFrame(found, columns=list(TASTE))
+            found[rows] = affinity(watched, films, rows, asked[rows], mean[first])
+    return pd.DataFrame(found, columns=list(AFFINITY))
 
 
 class Watched:
@@ -109,8 +109,8 @@ class Watched:
         facts = {name: np.asarray(user[name]) if is_list(user[name]) else np.empty(0) for name in FACTS}
         width = {name: WIDTHS.get(name, 1) for name in FACTS}
         width["watched_texts"] = len(facts["watched_texts"]) // max(len(facts["watched_years"]), 1)  # 0 without texts
-        told = [len(values) // width[name] for name, values in facts.items() if width[name]]
-        self.n = min(len(ratings), WATCHED, *told)
+        known = [len(values) // width[name] for name, values in facts.items() if width[name]]
+        self.n = min(len(ratings), WATCHED, *known)
 
         def last(values: np.ndarray, dtype: Any, width: int) -> np.ndarray:
             return values[len(values) - self.n * width :].astype(dtype or values.dtype).reshape(self.n, width)
@@ -126,10 +126,10 @@ class Watched:
         self.texts = column("texts", np.float32)
 
 
-def taste(watched: Watched, films: Films, rows: np.ndarray, asked: np.ndarray, mean: float) -> np.ndarray:
-    """TASTE (c, len(TASTE)) float64 of the candidates at `rows` of `films` for one user, asked at seconds (c,).
+def affinity(watched: Watched, films: FilmAttributes, rows: np.ndarray, asked: np.ndarray, mean: float) -> np.ndarray:
+    """AFFINITY (c, len(AFFINITY)) float64 of the candidates at `rows` of `films` for one user, asked at seconds (c,).
 
-    It is what `taste_features` works out for each user; callers who hold films in memory need not unpack them again.
+    It is what `affinity_features` works out for each user; callers who hold films in memory need not unpack them again.
     """
     above = watched.ratings - mean
     # `take`, as indexing with rows takes twice the time
@@ -198,8 +198,8 @@ def alike(candidates: np.ndarray, watched: np.ndarray) -> tuple[np.ndarray, np.n
         return np.full(len(candidates), np.nan), np.full(len(candidates), np.nan)
     cosines = candidates @ watched.T
     recent = candidates @ watched[-RECENT:].mean(axis=0)
-    told = candidates.any(axis=1)
-    return np.where(told, cosines.max(axis=1), np.nan), np.where(told, recent, np.nan)
+    known = candidates.any(axis=1)
+    return np.where(known, cosines.max(axis=1), np.nan), np.where(known, recent, np.nan)
 
 
 def share_of(candidates: np.ndarray, watched: np.ndarray) -> np.ndarray:
