@@ -3,6 +3,6 @@
 import os
 
 # Feast names a folder on import that all metrics of a process, and of those that it starts, would share from then on.
-# Workers share theirs by serving.metrics.share, so this comes before Feast, and whatever was inherited does not count.
+# Workers share theirs by serving.telemetry.metrics, so this comes before Feast, and what was inherited does not count.
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 import prometheus_client as prometheus_client
