@@ -32,7 +32,7 @@ def test_labels_of_the_whole_chain_see_exactly_what_was_before_them(store: Any, 
     films = film_facts(in_workspace.data)
     genres = {film: facts.genres for film, facts in films.items()}
     ratings = accepted(in_workspace.data.ratings)
-    labels = "select user_id, movie_id, event_timestamp from training.lbl_ratings where rating_id % 13 = 0"
+    labels = "select user_id, movie_id, event_timestamp from training.training_labels where rating_id % 13 = 0"
     features = [f"{v.name}:{f.name}" for v in store.list_batch_feature_views() for f in v.features]
     wanted = [
         name
@@ -116,7 +116,7 @@ def test_each_model_is_an_exposure_of_the_marts_that_it_reads(store: Any, in_wor
         ]
         sources = [view.batch_source for view in store.list_batch_feature_views() if view.name in names]
         tables = {table for source in sources for table in (source.table, getattr(source, "history", source.table))}
-        expected[file.stem] = {"lbl_ratings", *(table.split(".")[1] for table in tables)}
+        expected[file.stem] = {"training_labels", *(table.split(".")[1] for table in tables)}
     assert exposures == expected
 
 
