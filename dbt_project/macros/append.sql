@@ -42,11 +42,11 @@
     {{ return(dbt.materialization_table_duckdb()) }}
 {% endmaterialization %}
 
-{#- Before an append: drop the rows that a late rating changes. `tails` says from which moment on, for each key. -#}
-{% macro drop_tails(tails, key) -%}
+{#- Before an append: delete the rows that are built anew. `recompute` says from which moment on, for each key. -#}
+{% macro delete_to_recompute(recompute, key) -%}
     {%- if is_incremental() -%}
-    delete from {{ this }} using {{ tails }} as tails
-    where {{ this }}.{{ key }} = tails.{{ key }} and {{ this }}.event_timestamp > tails.tail_at
+    delete from {{ this }} using {{ recompute }} as recompute
+    where {{ this }}.{{ key }} = recompute.{{ key }} and {{ this }}.event_timestamp > recompute.recompute_from
     {%- endif -%}
 {%- endmacro %}
 

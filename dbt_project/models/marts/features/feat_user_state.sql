@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ drop_tails(ref('int_user_tails'), 'user_id') }}"
+    pre_hook="{{ delete_to_recompute(ref('int_user_recompute_from'), 'user_id') }}"
 ) }}
 
 with
@@ -8,18 +8,18 @@ with
 -- where each user's rows start, and the last row that stays in front of them
 starts as (
     select
-        tails.user_id,
-        tails.tail_at,
+        recompute.user_id,
+        recompute.recompute_from,
         {%- if is_incremental() %}
         max(states.event_timestamp) as base_timestamp
         {%- else %}
         null::timestamp as base_timestamp
         {%- endif %}
-    from {{ ref('int_user_tails') }} as tails
+    from {{ ref('int_user_recompute_from') }} as recompute
     {%- if is_incremental() %}
-    left join {{ this }} as states on states.user_id = tails.user_id
+    left join {{ this }} as states on states.user_id = recompute.user_id
     {%- endif %}
-    group by tails.user_id, tails.tail_at
+    group by recompute.user_id, recompute.recompute_from
 ),
 
 ratings as (
@@ -31,7 +31,7 @@ ratings as (
         ) as previous_at,
         lead(ratings.rated_at) over by_time as next_at
     from {{ ref('fct_ratings') }} as ratings
-    inner join starts on starts.user_id = ratings.user_id and ratings.rated_at >= starts.tail_at
+    inner join starts on starts.user_id = ratings.user_id and ratings.rated_at >= starts.recompute_from
     window by_time as (partition by ratings.user_id order by ratings.rated_at, ratings.rating_id)
 ),
 
