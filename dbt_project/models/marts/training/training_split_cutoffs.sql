@@ -1,8 +1,8 @@
--- From which moment on a rating is held out: 80% of all ratings come before validation, 90% before test.
+-- From which moment on a rating is held out.
 with
 
 quantiles as (
-    select quantile_disc(rated_at, [0.8, 0.9]) as moments from {{ ref('fct_ratings') }}
+    select {{ split_moments('rated_at') }} as moments from {{ ref('fct_ratings') }}
 )
 
 select
