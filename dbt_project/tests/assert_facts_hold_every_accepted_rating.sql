@@ -16,4 +16,7 @@ counts as (
 )
 
 select * from counts
-where not (accepted = facts and facts = labels and labels = histories and histories = user_states and user_states = movie_states)
+where not (
+    accepted = facts and facts = labels and labels = histories and histories = user_states
+    and user_states = movie_states
+)

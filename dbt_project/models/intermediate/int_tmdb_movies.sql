@@ -14,7 +14,11 @@ documents as (
 ),
 
 links as (
-    select movie_id, tmdb_id, imdb_id from {{ ref('int_links_checked') }}
+    select
+        movie_id,
+        tmdb_id,
+        imdb_id
+    from {{ ref('int_links_checked') }}
     where reason is null and tmdb_id is not null
 )
 

@@ -83,7 +83,9 @@ rounded as (
 
 changes as (
     select * from rounded
-    qualify (director, lead_cast) is distinct from lag((director, lead_cast)) over (partition by movie_id order by event_timestamp)
+    qualify
+        (director, lead_cast)
+        is distinct from lag((director, lead_cast)) over (partition by movie_id order by event_timestamp)
 )
 
 select

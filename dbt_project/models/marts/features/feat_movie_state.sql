@@ -24,7 +24,7 @@ starts as (
         {%- endif %}
     from {{ ref('int_movie_recompute_from') }} as recompute
     {%- if is_incremental() %}
-    left join {{ this }} as states on states.movie_id = recompute.movie_id
+    left join {{ this }} as states on recompute.movie_id = states.movie_id
     {%- endif %}
     group by recompute.movie_id, recompute.recompute_from
 ),
@@ -36,10 +36,12 @@ moments as (
         ratings.rated_at,
         ratings.rated_at >= any_value(starts.recompute_from) as is_new,
         count(*)::integer as n,
-        {{ moment_weight('count(*)', 'sum(ratings.half_stars)', 'sum(ratings.half_stars * ratings.half_stars)') }} as totals
+        {{ moment_weight(
+            'count(*)', 'sum(ratings.half_stars)', 'sum(ratings.half_stars * ratings.half_stars)'
+        ) }} as totals
     from {{ ref('fct_ratings') }} as ratings
     inner join starts
-        on starts.movie_id = ratings.movie_id and ratings.rated_at >= starts.recompute_from - interval 90 days
+        on ratings.movie_id = starts.movie_id and ratings.rated_at >= starts.recompute_from - interval 90 days
     group by ratings.movie_id, ratings.rated_at
 ),
 
