@@ -30,7 +30,7 @@ def test_a_primary_key_is_tested(manifest: dict[str, Any]) -> None:
         node["attached_node"]
         for node in manifest["nodes"].values()
         if node["resource_type"] == "test"
-        and (node.get("test_metadata") or {}).get("name") in ("unique", "unique_combination")
+        and (node.get("test_metadata") or {}).get("name") in ("unique", "unique_combination_of_columns")
     }
     assert [model["name"] for model in models(manifest) if model["unique_id"] not in tested] == []
 
