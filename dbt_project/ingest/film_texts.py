@@ -1,7 +1,8 @@
 """What there is to read about each landed film, as one text: the title, and what its TMDb document tells.
 
 dbt reads the same documents, but later: its build needs the vectors of these texts. Rules are shared where they can be
-(macros/shared_rules.sql); that both choose the same documents and people is held by tests/warehouse/test_film_texts.py.
+(macros/shared_rules.sql); that both choose the same documents, tombstones among them, and the same people is held by
+tests/warehouse/test_collected.py and test_film_texts.py.
 """
 
 from collections.abc import Iterable, Iterator
