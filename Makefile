@@ -1,6 +1,6 @@
 # make install   the environment alone: .venv with cinefeast in it
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
-# make test      every check: ruff, mypy, import-linter, pytest (which runs dbt build on a small made-up data set)
+# make test      every check: ruff, mypy, import-linter, sqlfluff, pytest (which builds a small made-up data set with dbt)
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
@@ -41,6 +41,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 0 --quiet dbt_project/models dbt_project/tests
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -rs

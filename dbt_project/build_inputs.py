@@ -13,7 +13,7 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parent
-CODE = ("models", "macros", "seeds")
+CODE = ("models", "macros", "functions", "seeds")
 EVENTS = "user_movie_rating"
 FEEDBACK = "user_feedback"
 FILMS = "movie_update"

@@ -48,6 +48,7 @@ class Plugin(BasePlugin):
         self.space.build.parent.mkdir(parents=True, exist_ok=True)
         for leftover in self.space.warehouse.parent.glob("*.publishing*"):
             leftover.unlink()
+        self.before: list[int] | None = None
         self.inputs = BuildInputs.of(self.space)
         if get_flags().WHICH in WRITING:
             start_build(self.space, self.inputs)
@@ -55,6 +56,13 @@ class Plugin(BasePlugin):
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Give SQL what it cannot do: a copy of its own file, and a rename."""
         conn.create_function("publish_warehouse", self.publish, ["VARCHAR"], "VARCHAR", side_effects=True)
+        if self.before is None:  # read once: the build renews it
+            self.before = last_published_rating_id(conn)
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Tell SQL how far the published ratings went before this build: macros/append.sql."""
+        for rating_id in self.before or []:
+            cursor.execute(f"set variable last_published_rating_id = {rating_id}")
 
     def publish(self, last_landed_file: str) -> str:
         """Show a copy of the finished build file to readers at once, and note what it was built from."""
@@ -66,6 +74,14 @@ class Plugin(BasePlugin):
         self.inputs.up_to(last_landed_file).note(self.space)
         unfinished(self.space).unlink(missing_ok=True)
         return str(self.space.warehouse)
+
+
+def last_published_rating_id(connection: DuckDBPyConnection) -> list[int]:
+    """What rpt_published tells of the warehouse that this build appends to; nothing where there is none."""
+    found = "select 1 from duckdb_tables() where schema_name = 'reporting' and table_name = 'rpt_published'"
+    if not connection.sql(found).fetchall():
+        return []
+    return [row[0] for row in connection.sql("select last_rating_id from reporting.rpt_published").fetchall()]
 
 
 def unfinished(space: Workspace) -> Path:

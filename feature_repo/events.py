@@ -3,7 +3,7 @@
 A user's features are a function of all their ratings, a film's of three sums and its last 90 days. So the rows after a
 new rating are computed anew from what is online by the formulas of the marts: they are the rows
 that `dbt build` and `feast materialize` put there, late ratings included. A build alone renews `movie_influence`, which
-changes by month, and `user_profile`, which numbers a new user.
+changes by quarter, and `user_profile`, which numbers a new user.
 """
 
 import threading

@@ -10,15 +10,13 @@ RECENT = 50
 user_state = WarehouseSource(
     name="feat_user_state",
     table="features.feat_user_state",
-    # the mart keeps whole numbers by genre, which are small and can be added to; what models read is made of them
+    # functions of dbt's: the mart keeps whole numbers by genre, which are small and can be added to
     computed={
-        "user_ratings_per_active_day": "({user_count_ratings} / {user_days_active})::float",
-        # how much of what the user rated is of each genre
-        "user_genre_share": ("list_transform({user_genre_counts}, lambda n: (n / {user_count_ratings})::float)"),
-        # how far each genre lies above the user's mean, drawn towards 0 as if five ratings at the mean came first
+        "user_ratings_per_active_day": "features.user_ratings_per_active_day({user_count_ratings}, {user_days_active})",
+        "user_genre_share": "features.user_genre_share({user_genre_counts}, {user_count_ratings})",
         "user_genre_affinity": (
-            "list_transform({user_genre_counts}, lambda n, genre: (({user_genre_half_stars}[genre] / 2.0"
-            " - n * ({user_sum_half_stars} / (2.0 * {user_count_ratings}))) / (n + 5.0))::float)"
+            "features.user_genre_affinity({user_genre_counts}, {user_genre_half_stars}, {user_sum_half_stars},"
+            " {user_count_ratings})"
         ),
     },
 )

@@ -21,7 +21,9 @@ Protocol = Literal["time", "leave-one-out"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 SPLIT_COLUMN: dict[Protocol, str] = {"time": "split_time", "leave-one-out": "split_loo"}
 EMPTY = "dbt build"
-LABELS = "SELECT rating_id, user_id, movie_id, event_timestamp, rating, split_time, split_loo FROM training.lbl_ratings"
+LABELS = (
+    "SELECT rating_id, user_id, movie_id, event_timestamp, rating, split_time, split_loo FROM training.training_labels"
+)
 SLICE = 4_000_000
 """Ratings read at once: with features and in order some 2 GB, where all 32 million of MovieLens take over 10."""
 STREAMED = 20_000
@@ -62,7 +64,7 @@ class Dataset:
     def _interactions(self) -> pa.Table:
         last = self._fetch(f"{LABELS} ORDER BY rating_id DESC LIMIT 1", "interactions_v1")
         if not last.num_rows:
-            raise CineFeastError("training.lbl_ratings has no rows", EMPTY)
+            raise CineFeastError("training.training_labels has no rows", EMPTY)
         starts = range(0, last["rating_id"][0].as_py() + 1, SLICE)
         return pa.concat_tables([self._slice(start) for start in starts]).unify_dictionaries()
 
@@ -157,7 +159,7 @@ class Dataset:
             frame = (
                 "SELECT m.movie_id, coalesce(max(r.event_timestamp), "
                 f"TIMESTAMP '{self.cut_off(until):%Y-%m-%d %H:%M:%S.%f}') AS event_timestamp "
-                "FROM core.dim_movies m LEFT JOIN training.lbl_ratings r "
+                "FROM core.dim_movies m LEFT JOIN training.training_labels r "
                 f"ON m.movie_id = r.movie_id AND r.split_loo IN ({wanted}) GROUP BY m.movie_id"
             )
         table = self._fetch(frame, half(self.store, service, "movie_"))

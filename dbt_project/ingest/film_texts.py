@@ -1,16 +1,21 @@
-"""What there is to read about each landed film, as one text: the title, and what its TMDb document tells."""
+"""What there is to read about each landed film, as one text: the title, and what its TMDb document tells.
 
-import re
+dbt reads the same documents, but later: its build needs the vectors of these texts. Rules are shared where they can be
+(macros/shared_rules.sql); that both choose the same documents, tombstones among them, and the same people is held by
+tests/warehouse/test_collected.py and test_film_texts.py.
+"""
+
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.json_lines import landed_lines, parsed
+from dbt_project.sql_macros import shared_rule
 from dbt_project.workspace import Workspace
-
-LEADS = 5
 
 
 def film_texts(space: Workspace) -> dict[int, str]:
@@ -25,9 +30,10 @@ def film_texts(space: Workspace) -> dict[int, str]:
     links = {movie_id: whole(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
     wanted = set(links.values()) - {None}
     documents = latest_documents(space, wanted)
+    titles = plain_titles([title for title, _ in films.values()])
     return {
-        movie_id: "\n".join(lines(title or "", (genres or "").split("|"), documents.get(links.get(movie_id) or 0, {})))
-        for movie_id, (title, genres) in sorted(films.items())
+        movie_id: "\n".join(lines(title, (genres or "").split("|"), documents.get(links.get(movie_id) or 0, {})))
+        for (movie_id, (_, genres)), title in sorted(zip(films.items(), titles, strict=True))
     }
 
 
@@ -42,6 +48,13 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
         if (key := whole(movie_id)) is not None:
             found.setdefault(key, values)
     return found
+
+
+def plain_titles(titles: list[str | None]) -> list[str]:
+    """Landed titles as the warehouse has them, in the same order."""
+    with duckdb.connect() as connection:
+        found = connection.from_arrow(pa.table({"title": pa.array(titles, pa.string())}))
+        return [title or "" for (title,) in found.project(shared_rule("plain_title", "title")).fetchall()]
 
 
 def latest_documents(space: Workspace, wanted: set[int | None]) -> dict[int, dict[str, list[str]]]:
@@ -90,7 +103,7 @@ def texts_of(document: dict[str, Any]) -> dict[str, list[str]]:
 
 def lines(title: str, genres: list[str], texts: dict[str, list[str]]) -> Iterator[str]:
     """The lines of one film's text that are not empty."""
-    yield re.sub(r"^(.*), (The|A|An)$", r"\2 \1", re.sub(r"\s*\(\d{4}\)\s*$", "", title.strip()))
+    yield title
     yield from (" ".join(text.split()) for text in texts.get("prose", ()) if text.strip())
     known = [name for name in genres if name and name != "(no genres listed)"]
     lists = [known + texts.get("genres", []), *(texts.get(part, []) for part in ("keywords", "directors", "cast"))]
@@ -120,7 +133,7 @@ def lead_cast(document: dict[str, Any]) -> list[str]:
     once: dict[int, dict[str, Any]] = {}
     for _, person_id, _, actor in sorted(billed, key=lambda entry: entry[:3]):
         once.setdefault(person_id, actor)
-    return names(list(once.values())[:LEADS])
+    return names(list(once.values())[: int(shared_rule("count_leads"))])
 
 
 def whole(value: Any) -> int | None:

@@ -1,11 +1,15 @@
 {#- Whether this build starts from what was published and only events came in since: warehouse_plugin.py empties the
-    build file in every other case. main.published tells how far the published ratings went. -#}
+    build file in every other case. Where it does not, it keeps the last rating_id that rpt_published told before the
+    build, in a variable: the model itself is built anew like any other. -#}
 {% macro is_append() -%}
     {%- if not execute or flags.FULL_REFRESH -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- set found = run_query("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'published'") -%}
-    {{ return(found | length > 0) }}
+    {{ return(last_published_rating_id() is not none) }}
+{%- endmacro %}
+
+{% macro last_published_rating_id() -%}
+    {{ return(run_query("select getvariable('last_published_rating_id')").columns[0].values()[0]) }}
 {%- endmacro %}
 
 {#- dbt asks this for each incremental model. -#}
@@ -17,7 +21,7 @@
     archive's files are left out by their statistics. -#}
 {% macro is_new_rating(rating_id='rating_id') -%}
     {%- if is_append() -%}
-    {{ rating_id }} > {{ run_query("select last_rating_id from main.published").columns[0].values()[0] }}
+    {{ rating_id }} > {{ last_published_rating_id() }}
     {%- else -%}true{%- endif -%}
 {%- endmacro %}
 
@@ -42,11 +46,11 @@
     {{ return(dbt.materialization_table_duckdb()) }}
 {% endmaterialization %}
 
-{#- Before an append: drop the rows that a late rating changes. `tails` says from which moment on, for each key. -#}
-{% macro drop_tails(tails, key) -%}
+{#- Before an append: delete the rows that are built anew. `recompute` says from which moment on, for each key. -#}
+{% macro delete_to_recompute(recompute, key) -%}
     {%- if is_incremental() -%}
-    delete from {{ this }} using {{ tails }} as tails
-    where {{ this }}.{{ key }} = tails.{{ key }} and {{ this }}.event_timestamp > tails.tail_at
+    delete from {{ this }} using {{ recompute }} as recompute
+    where {{ this }}.{{ key }} = recompute.{{ key }} and {{ this }}.event_timestamp > recompute.recompute_from
     {%- endif -%}
 {%- endmacro %}
 

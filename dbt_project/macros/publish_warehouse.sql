@@ -1,5 +1,5 @@
-{#- After a build of everything in which nothing failed: note how far it went, copy the file, put the copy in place. -#}
-{% macro publish_warehouse(results) %}
+{#- After a build of everything in which nothing failed: copy the file, put the copy in place. -#}
+{% macro publish_warehouse(results, published_up_to) %}
     {%- if execute and flags.WHICH in ('build', 'run') and results -%}
         {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped', 'runtime error']) | list -%}
         {%- set built = results | map(attribute='node.unique_id') | list -%}
@@ -10,12 +10,8 @@
         {%- elif left_out -%}
             {%- do log("not published: " ~ left_out | length ~ " model(s) were left out; next: dbt build", info=true) -%}
         {%- else -%}
-            {%- do run_query(
-                "create or replace table main.published as select coalesce(max(rating_id), 0) as last_rating_id, "
-                ~ "(select coalesce(max(landed_file), '') from intermediate.int_event_ratings) as last_landed_file from intermediate.int_ratings_checked"
-            ) -%}
             {%- do run_query("checkpoint") -%}
-            {%- set published = run_query("select publish_warehouse((select last_landed_file from main.published))") -%}
+            {%- set published = run_query("select publish_warehouse((select last_landed_file from " ~ published_up_to ~ "))") -%}
             {%- do log("published " ~ published.columns[0].values()[0], info=true) -%}
         {%- endif -%}
     {%- endif -%}

@@ -5,7 +5,7 @@ counts as (
     select
         (select count_accepted from {{ ref('rpt_row_accounting') }} where source = 'ratings') as accepted,
         (select count(*) from {{ ref('fct_ratings') }}) as facts,
-        (select count(*) from {{ ref('lbl_ratings') }}) as labels,
+        (select count(*) from {{ ref('training_labels') }}) as labels,
         (select coalesce(sum(len(movie_ids)), 0) from {{ ref('feat_user_history') }}) as histories,
         (select coalesce(sum(last_count), 0) from (
             select max(user_count_ratings) as last_count from {{ ref('feat_user_state') }} group by user_id
@@ -16,4 +16,7 @@ counts as (
 )
 
 select * from counts
-where not (accepted = facts and facts = labels and labels = histories and histories = user_states and user_states = movie_states)
+where not (
+    accepted = facts and facts = labels and labels = histories and histories = user_states
+    and user_states = movie_states
+)

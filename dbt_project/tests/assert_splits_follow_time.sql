@@ -8,7 +8,7 @@ bounds as (
         max(event_timestamp) filter (split_time = 'validation') as last_validation,
         min(event_timestamp) filter (split_time = 'test') as first_test,
         count(*) filter (split_time = 'train') / count(*) as share_train
-    from {{ ref('lbl_ratings') }}
+    from {{ ref('training_labels') }}
 )
 
 select * from bounds

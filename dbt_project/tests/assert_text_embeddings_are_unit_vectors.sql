@@ -12,6 +12,6 @@ lengths as (
 
 select * from lengths
 where
-    dimensions <> (select min(dimensions) from lengths)
+    dimensions <> (select min(others.dimensions) from lengths as others)
     or count_numbers <> dimensions
     or not coalesce(abs(length - 1) < 1e-3, false)

@@ -15,7 +15,7 @@ from feature_repo.offline_store.query import copy
 from feature_repo.offline_store.sql import literal
 from feature_repo.store import load_store
 
-LABELS = "select user_id, movie_id, event_timestamp, rating from training.lbl_ratings"
+LABELS = "select user_id, movie_id, event_timestamp, rating from training.training_labels"
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -34,7 +34,7 @@ def prepare(folder: str, sizes: list[int], keys: int) -> dict[str, Any]:
     """Draw labels of each size, export the marts for stock Feast, and make the small warehouse to materialize from."""
     root = Path(folder)
     with load_store().config.offline_store.opened() as connection:
-        found = connection.sql("select count(*) from training.lbl_ratings").fetchall()[0][0]
+        found = connection.sql("select count(*) from training.training_labels").fetchall()[0][0]
         for size in sizes:
             connection.execute(
                 f"copy ({LABELS} order by hash(rating_id) limit {size}) "

@@ -35,8 +35,8 @@ class WarehouseSource(DataSource):
         """`table` is `schema.table`. Of rows with the same key and timestamp the last created one counts.
 
         `computed` maps features that the table does not hold to the SQL that makes them of its columns, each column
-        in braces. It is computed for the rows that are asked for, and for no others. `only`: the columns that belong to
-        the source, and so to what is pushed to it; all of them if None.
+        in braces: a call of one of dbt's functions. It is computed for the rows that are asked for, and for no others.
+        `only`: the columns that belong to the source, and so to what is pushed to it; all of them if None.
         """
         super().__init__(
             name=name,

@@ -172,7 +172,7 @@ def keys(store: Any) -> tuple[list[int], list[int]]:
     """Films and users of the labels."""
     ids = []
     for key in ("movie_id", "user_id"):
-        frame = f"select distinct {key}, timestamp '2100-01-01' as event_timestamp from training.lbl_ratings"
+        frame = f"select distinct {key}, timestamp '2100-01-01' as event_timestamp from training.training_labels"
         view = "movie_profile:movie_index" if key == "movie_id" else "user_profile:user_index"
         ids.append(sorted(store.get_historical_features(frame, [view]).to_arrow()[key].to_pylist()))
     return ids[0], ids[1]

@@ -28,7 +28,7 @@ def labels_hash(warehouse: Warehouse) -> str:
             ("epoch_us(event_timestamp)", np.int64),
             ("rating", np.float32),
         ):
-            batches = connection.sql(f"select {column} as value from training.lbl_ratings order by rating_id")
+            batches = connection.sql(f"select {column} as value from training.training_labels order by rating_id")
             for batch in batches.to_arrow_reader(1_000_000):
                 digest.update(batch["value"].to_numpy(zero_copy_only=False).astype(kind).tobytes())
     return digest.hexdigest()[:16]

@@ -11,7 +11,7 @@ from serving.doctor.warehouse import BUILD, Warehouse, opened
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-LABELS = "training.lbl_ratings"
+LABELS = "training.training_labels"
 
 
 @dataclass

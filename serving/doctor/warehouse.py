@@ -52,7 +52,7 @@ def read_warehouse(space: Workspace) -> Warehouse:
                 "select source, count_read, count_accepted + count_tombstones, count_rejected "
                 "from reporting.rpt_row_accounting"
             ).fetchall()
-            latest = connection.sql("select max(event_timestamp) from training.lbl_ratings").fetchone()
+            latest = connection.sql("select max(event_timestamp) from training.training_labels").fetchone()
         except duckdb.Error as error:
             raise CineFeastError(f"{path} is not as this version builds it: {error}", BUILD) from error
     counts = {source: (read, accepted, rejected) for source, read, accepted, rejected in accounting}

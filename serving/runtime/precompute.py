@@ -9,7 +9,7 @@ from serving.runtime.loader import models_version
 from serving.telemetry.metrics import Metrics
 
 USERS_AT_ONCE = 1000
-USERS = "select distinct user_id, timestamp '2100-01-01' as event_timestamp from training.lbl_ratings"
+USERS = "select distinct user_id, timestamp '2100-01-01' as event_timestamp from training.training_labels"
 
 
 def precompute() -> int:

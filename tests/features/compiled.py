@@ -32,6 +32,11 @@ class CompiledProject:
         touched = self._below_ratings(order, graph, nodes)
         self.fixed = [node for node in order if node["name"] not in touched]
         self.rerun = [node for node in order if node["name"] in touched and node["name"] != RATINGS]
+        self.functions = [
+            f"create function {node['schema']}.{node['name']}({', '.join(part['name'] for part in node['arguments'])}) "
+            f"as ({node['compiled_code']})"
+            for node in manifest["functions"].values()
+        ]
         compiled = workspace / "dbt_target" / "compiled" / "cinefeast"
         self.sql = {
             node["name"]: (compiled / node["original_file_path"]).read_text()
@@ -65,6 +70,8 @@ class CompiledProject:
             connection.execute(f"attach '{self.built}' as built (read_only)")
             for schema in ("staging", "intermediate", "core", "features", "training", "seeds"):
                 connection.execute(f"create schema {schema}")
+            for function in self.functions:
+                connection.execute(function)
             for node in self.fixed:
                 name = f"{node['schema']}.{node['name']}"
                 connection.execute(f"create table {name} as from built.{name}")

@@ -85,7 +85,7 @@ def written_out(source: Any, key: str) -> str:
 def frame(built_workspace: Built) -> pd.DataFrame:
     """All labels, some of them twice, and some with keys that are unknown."""
     with duckdb.connect(str(built_workspace.warehouse), read_only=True) as warehouse:
-        labels = warehouse.sql("select user_id, movie_id, event_timestamp, rating from training.lbl_ratings").df()
+        labels = warehouse.sql("select user_id, movie_id, event_timestamp, rating from training.training_labels").df()
     labels["event_timestamp"] = labels["event_timestamp"].dt.tz_localize(UTC)
     strangers = labels.head(30).assign(user_id=-1, movie_id=-2)
     return pd.concat([labels, labels.sample(200, random_state=5), strangers], ignore_index=True)

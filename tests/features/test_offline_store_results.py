@@ -15,7 +15,7 @@ from tests.conftest import Built
 from tests.features.conftest import WEIRD
 from tests.features.test_offline_store import FEATURES, frame_of, moments
 
-LABELS = "select * from training.lbl_ratings"
+LABELS = "select * from training.training_labels"
 
 
 @pytest.fixture

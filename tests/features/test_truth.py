@@ -32,7 +32,7 @@ def test_labels_of_the_whole_chain_see_exactly_what_was_before_them(store: Any, 
     films = film_facts(in_workspace.data)
     genres = {film: facts.genres for film, facts in films.items()}
     ratings = accepted(in_workspace.data.ratings)
-    labels = "select user_id, movie_id, event_timestamp from training.lbl_ratings where rating_id % 13 = 0"
+    labels = "select user_id, movie_id, event_timestamp from training.training_labels where rating_id % 13 = 0"
     features = [f"{v.name}:{f.name}" for v in store.list_batch_feature_views() for f in v.features]
     wanted = [
         name
@@ -69,9 +69,10 @@ def test_what_is_online_is_what_history_says(
 
 
 def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
-    """Names, types and grains of every view against dbt's manifest; what a source computes has no column there."""
+    """Names, types and grains of every view against dbt's manifest; what a source computes is a function there."""
     manifest = json.loads((in_workspace.root / "dbt_target" / "manifest.json").read_text())
     models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    functions = {node["name"]: node for node in manifest["functions"].values()}
     kinds = {
         "bigint": "Int64", "float": "Float32", "double": "Float64", "varchar": "String",
         "float[]": "Array(Float32)", "bigint[]": "Array(Int64)", "varchar[]": "Array(String)",
@@ -87,16 +88,15 @@ def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
         else:
             assert source.table.split(".")[1] == mart["name"]
             # a view with one row a key has the key alone as its grain
-            assert grain_of(mart, manifest) in ({*keys}, {*view.join_keys}, {"rating_id"})
+            assert set(mart["primary_key"]) in ({*keys}, {*view.join_keys}, {"rating_id"})
             found = {
                 name: kinds[column["data_type"]]
                 for name, column in mart["columns"].items()
                 if name in {field.name for field in view.features} and name not in keys
             }
-            computed = {field.name: str(field.dtype) for field in view.features if field.name in source.computed}
             for feature in source.computed:
                 assert set(source.columns_of(feature)) <= set(mart["columns"])
-            found |= computed
+                found[feature] = kinds[functions[feature]["returns"]["data_type"]]
         assert {field.name: str(field.dtype) for field in view.features} == found, view.name
 
 
@@ -116,20 +116,8 @@ def test_each_model_is_an_exposure_of_the_marts_that_it_reads(store: Any, in_wor
         ]
         sources = [view.batch_source for view in store.list_batch_feature_views() if view.name in names]
         tables = {table for source in sources for table in (source.table, getattr(source, "history", source.table))}
-        expected[file.stem] = {"lbl_ratings", *(table.split(".")[1] for table in tables)}
+        expected[file.stem] = {"training_labels", *(table.split(".")[1] for table in tables)}
     assert exposures == expected
-
-
-def grain_of(model: dict, manifest: dict) -> set[str]:
-    """The primary key that dbt tests."""
-    for node in manifest["nodes"].values():
-        if node.get("attached_node") != model["unique_id"]:
-            continue
-        if node["test_metadata"]["name"] == "unique_combination":
-            return set(node["test_metadata"]["kwargs"]["columns"])
-        if node["test_metadata"]["name"] == "unique" and node["column_name"] == next(iter(model["columns"])):
-            return {node["column_name"]}
-    raise AssertionError(f"{model['name']} has no primary key test")
 
 
 def test_services_leave_out_what_looks_ahead(store: Any) -> None:

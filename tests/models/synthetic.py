@@ -132,7 +132,7 @@ class PlantedStore:
         self.database.execute("CREATE SCHEMA training; CREATE SCHEMA core")
         self.database.register("labels", labels)
         self.database.register("films", films)
-        self.database.execute("CREATE TABLE training.lbl_ratings AS FROM labels")
+        self.database.execute("CREATE TABLE training.training_labels AS FROM labels")
         self.database.execute("CREATE TABLE core.dim_movies AS FROM films")
         self.of_user = dict(list(labels.groupby("user_id")))
         self.of_film = dict(list(labels.groupby("movie_id")))

@@ -25,7 +25,7 @@ FEATURE = "user_mean_rating"  # any number that is never null
 
 def users(space: Workspace) -> list[int]:
     with open_warehouse(str(space.warehouse)) as connection:
-        found = connection.sql("select distinct user_id from training.lbl_ratings order by 1").fetchall()
+        found = connection.sql("select distinct user_id from training.training_labels order by 1").fetchall()
     return [user for (user,) in found]
 
 
@@ -116,7 +116,7 @@ def test_a_rating_of_a_minute_ago_is_no_fault(broken: Workspace) -> None:
 
     user, other = users(broken)[:2]
     with open_warehouse(str(broken.warehouse)) as connection:
-        film = connection.sql("select movie_id from training.lbl_ratings limit 1").fetchone()
+        film = connection.sql("select movie_id from training.training_labels limit 1").fetchone()
     assert film is not None
     RatingRecorder(load_store()).record([Rating(user, film[0], 0.5, datetime.now(UTC))])
     found = examine(broken)
@@ -142,7 +142,7 @@ def test_samples_are_bounded_and_the_same_each_time(broken: Workspace, monkeypat
         frame, again = (
             connection.sql(samples.entity_query(warehouse, ["user_id", "movie_id"], [])).df() for _ in range(2)
         )
-        labels = connection.sql("select * from training.lbl_ratings").df()
+        labels = connection.sql("select * from training.training_labels").df()
     pd.testing.assert_frame_equal(frame.drop(columns="event_timestamp"), again.drop(columns="event_timestamp"))
     training, online = frame[~frame.is_online], frame[frame.is_online]
     assert len(training) == len(online) == 7

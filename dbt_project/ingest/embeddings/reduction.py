@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from dbt_project.errors import CineFeastError
+from dbt_project.sql_macros import shared_rule
 from dbt_project.workspace import Workspace
 
 Reduction = Literal["pca", "truncate"]
@@ -40,18 +41,22 @@ def check_reduction(length: int, dimensions: int, how: Reduction, model: str, tr
 
 
 def training_films(space: Workspace) -> set[int]:
-    """Films with one of the first 80% of the landed ratings by time, the training part of dbt's split by time."""
+    """Films with one of the landed ratings before dbt's validation split by time.
+
+    All ratings in range count, where dbt also leaves out repetitions and ratings of unknown films.
+    """
     ratings = str(space.raw_movielens / "ratings.parquet")
+    validation = f"{shared_rule('split_moments', 'rated_at')}[1]"
     with duckdb.connect() as connection:
         rows = connection.execute(
-            """
+            f"""
             with ratings as (
                 select try_cast(movie_id as bigint) as movie_id, try_cast(timestamp as bigint) as rated_at
                 from read_parquet(?)
                 where try_cast(rating as double) between 0.5 and 5
             )
             select distinct movie_id from ratings
-            where rated_at < (select quantile_disc(rated_at, 0.8) from ratings) and movie_id is not null
+            where rated_at < (select {validation} from ratings) and movie_id is not null
             """,
             [ratings],
         ).fetchall()

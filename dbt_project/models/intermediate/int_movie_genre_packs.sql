@@ -1,4 +1,4 @@
--- What one rating of a film adds to a user's sums by genre: macros/genre_packs.sql.
+-- What one rating of a film adds to a user's sums by genre: macros/packed_sums.sql.
 select
     movie_id
     {%- for pack in range(count_packs() | int) %},

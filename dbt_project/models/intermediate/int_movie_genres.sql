@@ -21,5 +21,5 @@ select distinct
     genres.genre_index,
     genres.genre_name
 from named
-left join {{ ref('genre_aliases') }} as aliases on aliases.source_name = named.source_name
+left join {{ ref('genre_aliases') }} as aliases on named.source_name = aliases.source_name
 inner join {{ ref('genres') }} as genres on genres.genre_name = coalesce(aliases.genre_name, named.source_name)

@@ -2,8 +2,17 @@
 with
 
 landed as (
-    select line_number, movie_id, title, genre_names, release_year, null as original_language, raw, malformed_line,
-           '' as landed_file, 0 as landed_row
+    select
+        line_number,
+        movie_id,
+        title,
+        genre_names,
+        release_year,
+        null as original_language,
+        raw,
+        malformed_line,
+        '' as landed_file,
+        0 as landed_row
     from {{ ref('stg_movielens__movies') }}
 
     union all
@@ -11,14 +20,21 @@ landed as (
     select
         (select coalesce(max(line_number), 0) from {{ ref('stg_movielens__movies') }})
             + row_number() over (order by landed_file, landed_row) as line_number,
-        movie_id, title, genre_names, release_year, original_language, raw, null as malformed_line,
-        landed_file, landed_row
+        movie_id,
+        title,
+        genre_names,
+        release_year,
+        original_language,
+        raw,
+        null as malformed_line,
+        landed_file,
+        landed_row
     from {{ ref('stg_events__movies') }}
     where not is_retired
 )
 
 select
-    landed.* exclude (landed_file, landed_row),
+    * exclude (landed_file, landed_row),
     {{ reject_reason([
         ('movie id is not a whole number', 'movie_id is null'),
         ('movie has no title', "coalesce(title, '') = ''"),

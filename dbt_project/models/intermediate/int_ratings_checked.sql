@@ -8,7 +8,15 @@ movies as (
 ),
 
 landed as (
-    select rating_id, user_id, movie_id, rating, half_stars, rated_at, raw, malformed_line
+    select
+        rating_id,
+        user_id,
+        movie_id,
+        rating,
+        half_stars,
+        rated_at,
+        raw,
+        malformed_line
     from {{ ref('stg_movielens__ratings') }}
 
     union all

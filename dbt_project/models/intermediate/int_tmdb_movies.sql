@@ -1,5 +1,6 @@
 -- The latest document of each film that a link names, with its fields typed. TMDb writes 0 and '' for unknown.
--- A film of which TMDb last said that there is none (a tombstone) is not here.
+-- A film of which TMDb last said that there is none (a tombstone) is not here. ingest/film_texts.py chooses the same
+-- documents before a build: tests/warehouse/test_collected.py and test_film_texts.py hold the two equal.
 with
 
 latest as (
@@ -14,7 +15,11 @@ documents as (
 ),
 
 links as (
-    select movie_id, tmdb_id, imdb_id from {{ ref('int_links_checked') }}
+    select
+        movie_id,
+        tmdb_id,
+        imdb_id
+    from {{ ref('int_links_checked') }}
     where reason is null and tmdb_id is not null
 )
 

@@ -8,9 +8,12 @@ select
 from (
     select
         ratings.user_id,
-        max({'rated_at': ratings.rated_at, 'rating_id': ratings.rating_id}, 2) as last_two
+        max({
+            'rated_at': ratings.rated_at,
+            'rating_id': ratings.rating_id
+        }, 2) as last_two
     from {{ ref('fct_ratings') }} as ratings
-    inner join {{ ref('int_user_tails') }} as tails using (user_id)
+    inner join {{ ref('int_user_recompute_from') }} as recompute using (user_id)
     group by ratings.user_id
     having count(*) >= 3
 )

@@ -20,7 +20,7 @@ everyone as (
         users.occupation,
         activity.first_rated_at
     from activity
-    full join users on users.user_id = activity.user_id
+    full join users on activity.user_id = users.user_id
 )
 
 select

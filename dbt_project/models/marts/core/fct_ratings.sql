@@ -11,7 +11,7 @@ select
 from {{ ref('int_ratings_checked') }} as checked
 {%- if is_incremental() %}
 anti join {{ this }} as earlier
-    on earlier.user_id = checked.user_id and earlier.movie_id = checked.movie_id and earlier.rated_at = checked.rated_at
+    on checked.user_id = earlier.user_id and checked.movie_id = earlier.movie_id and checked.rated_at = earlier.rated_at
 {%- endif %}
 where checked.reason is null and {{ is_new_rating('checked.rating_id') }}
 qualify row_number() over (

@@ -22,5 +22,5 @@ select
     coalesce(checked.reason, 'same user, movie and second as an earlier line') as reason,
     checked.raw
 from {{ ref('int_ratings_checked') }} as checked
-anti join {{ ref('fct_ratings') }} as accepted on accepted.rating_id = checked.rating_id
+anti join {{ ref('fct_ratings') }} as accepted on checked.rating_id = accepted.rating_id
 where {{ is_new_rating('checked.rating_id') }}

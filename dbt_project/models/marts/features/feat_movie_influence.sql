@@ -2,13 +2,13 @@
 -- Means are kept in hundredths of a star, and a row is written when one changes: a record moves slowly.
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_timestamp > (select date_trunc('quarter', min(tail_at)) from {{ ref('int_movie_tails') }}){% endif %}"
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_timestamp > (select date_trunc('quarter', min(recompute_from)) from {{ ref('int_movie_recompute_from') }}){% endif %}"
 ) }}
 
 with
 
 first_quarter as (
-    select date_trunc('quarter', min(tail_at))::date as first_quarter from {{ ref('int_movie_tails') }}
+    select date_trunc('quarter', min(recompute_from))::date as first_quarter from {{ ref('int_movie_recompute_from') }}
 ),
 
 -- in an append all quarters whose rows stay are one
@@ -83,7 +83,9 @@ rounded as (
 
 changes as (
     select * from rounded
-    qualify (director, lead_cast) is distinct from lag((director, lead_cast)) over (partition by movie_id order by event_timestamp)
+    qualify
+        (director, lead_cast)
+        is distinct from lag((director, lead_cast)) over (partition by movie_id order by event_timestamp)
 )
 
 select

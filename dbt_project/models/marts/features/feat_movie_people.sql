@@ -1,23 +1,12 @@
 with
 
-directors as (
+people as (
     select
         movie_id,
-        list(person_id order by credit_order, person_id) as person_ids
-    from {{ ref('int_movie_credits') }}
-    where job = 'Director'
+        list(person_id order by place) filter (role = 'director') as director_ids,
+        list(person_id order by place) filter (role = 'cast') as cast_ids
+    from {{ ref('int_movie_leads') }}
     group by movie_id
-),
-
-leads as (
-    select
-        credits.movie_id,
-        list(credits.person_id order by credits.credit_order, credits.person_id) as person_ids
-    from {{ ref('int_movie_leads') }} as leads
-    inner join {{ ref('int_movie_credits') }} as credits
-        on credits.movie_id = leads.movie_id and credits.person_id = leads.person_id and credits.job = 'Actor'
-    where leads.role = 'cast'
-    group by credits.movie_id
 ),
 
 keywords as (
@@ -31,10 +20,9 @@ keywords as (
 select
     movies.movie_id,
     movies.known_at as event_timestamp,
-    directors.person_ids as movie_director_ids,
-    leads.person_ids as movie_cast_ids,
+    people.director_ids as movie_director_ids,
+    people.cast_ids as movie_cast_ids,
     keywords.keyword_ids as movie_keyword_ids
 from {{ ref('dim_movies') }} as movies
-left join directors using (movie_id)
-left join leads using (movie_id)
+left join people using (movie_id)
 left join keywords using (movie_id)

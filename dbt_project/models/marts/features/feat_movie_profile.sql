@@ -10,29 +10,16 @@ genres as (
     group by movie_id
 ),
 
-directors as (
+people as (
     select
-        movie_id,
-        arg_min(person_id, credit_order) as director_id
-    from {{ ref('int_movie_credits') }}
-    where job = 'Director'
-    group by movie_id
-),
-
-leads as (
-    select
-        movie_id,
-        list(person_id order by credit_order, person_id) as cast_ids,
-        list(person_name order by credit_order, person_id) as cast_names
-    from (
-        select credits.movie_id, credits.credit_order, credits.person_id, people.person_name
-        from {{ ref('int_movie_leads') }} as leads
-        inner join {{ ref('int_movie_credits') }} as credits
-            on credits.movie_id = leads.movie_id and credits.person_id = leads.person_id and credits.job = 'Actor'
-        inner join {{ ref('dim_people') }} as people on people.person_id = credits.person_id
-        where leads.role = 'cast'
-    )
-    group by movie_id
+        leads.movie_id,
+        any_value(leads.person_id) filter (leads.role = 'director' and leads.place = 1) as director_id,
+        any_value(names.person_name) filter (leads.role = 'director' and leads.place = 1) as director_name,
+        list(leads.person_id order by leads.place) filter (leads.role = 'cast') as cast_ids,
+        list(names.person_name order by leads.place) filter (leads.role = 'cast') as cast_names
+    from {{ ref('int_movie_leads') }} as leads
+    inner join {{ ref('dim_people') }} as names using (person_id)
+    group by leads.movie_id
 )
 
 select
@@ -46,12 +33,10 @@ select
     movies.original_language as movie_language,
     genres.genre_indexes as movie_genres,
     genres.genre_names as movie_genre_names,
-    directors.director_id as movie_director_id,
-    people.person_name as movie_director_name,
-    leads.cast_ids as movie_lead_cast_ids,
-    leads.cast_names as movie_lead_cast_names
+    people.director_id as movie_director_id,
+    people.director_name as movie_director_name,
+    people.cast_ids as movie_lead_cast_ids,
+    people.cast_names as movie_lead_cast_names
 from {{ ref('dim_movies') }} as movies
 left join genres using (movie_id)
-left join directors using (movie_id)
-left join {{ ref('dim_people') }} as people on people.person_id = directors.director_id
-left join leads using (movie_id)
+left join people using (movie_id)

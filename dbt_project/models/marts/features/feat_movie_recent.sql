@@ -16,7 +16,7 @@ recent as (
         list_sort(list(epoch_us(ratings.rated_at) // 1000000)) as timestamps
     from {{ ref('fct_ratings') }} as ratings
     inner join totals
-        on totals.movie_id = ratings.movie_id and ratings.rated_at >= totals.last_rated_at - interval 90 days
+        on ratings.movie_id = totals.movie_id and ratings.rated_at >= totals.last_rated_at - interval 90 days
     group by ratings.movie_id
 )
 

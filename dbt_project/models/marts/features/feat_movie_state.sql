@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
     pre_hook=[
-        "{{ drop_tails(ref('int_movie_tails'), 'movie_id') }}",
+        "{{ delete_to_recompute(ref('int_movie_recompute_from'), 'movie_id') }}",
         "{% if is_incremental() %}delete from {{ this }} where movie_count_ratings = 0{% endif %}"
     ]
 ) }}
@@ -11,8 +11,8 @@ with
 -- where each film's rows start, and what was counted before them
 starts as (
     select
-        tails.movie_id,
-        tails.tail_at,
+        recompute.movie_id,
+        recompute.recompute_from,
         {%- if is_incremental() %}
         coalesce(max(states.movie_count_ratings), 0) as n,
         coalesce(max(states.movie_sum_half_stars), 0) as half_stars,
@@ -22,11 +22,11 @@ starts as (
         0 as half_stars,
         0 as half_stars_squared
         {%- endif %}
-    from {{ ref('int_movie_tails') }} as tails
+    from {{ ref('int_movie_recompute_from') }} as recompute
     {%- if is_incremental() %}
-    left join {{ this }} as states on states.movie_id = tails.movie_id
+    left join {{ this }} as states on recompute.movie_id = states.movie_id
     {%- endif %}
-    group by tails.movie_id, tails.tail_at
+    group by recompute.movie_id, recompute.recompute_from
 ),
 
 -- what happened to a film in one second; the 90 days before its first new row are counted again, not written again
@@ -34,12 +34,14 @@ moments as (
     select
         ratings.movie_id,
         ratings.rated_at,
-        ratings.rated_at >= any_value(starts.tail_at) as is_new,
+        ratings.rated_at >= any_value(starts.recompute_from) as is_new,
         count(*)::integer as n,
-        {{ moment_weight('count(*)', 'sum(ratings.half_stars)', 'sum(ratings.half_stars * ratings.half_stars)') }} as totals
+        {{ moment_weight(
+            'count(*)', 'sum(ratings.half_stars)', 'sum(ratings.half_stars * ratings.half_stars)'
+        ) }} as totals
     from {{ ref('fct_ratings') }} as ratings
     inner join starts
-        on starts.movie_id = ratings.movie_id and ratings.rated_at >= starts.tail_at - interval 90 days
+        on ratings.movie_id = starts.movie_id and ratings.rated_at >= starts.recompute_from - interval 90 days
     group by ratings.movie_id, ratings.rated_at
 ),
 

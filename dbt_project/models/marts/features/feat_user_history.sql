@@ -20,6 +20,6 @@ from (
             'rating': ratings.rating
         })) as events
     from {{ ref('fct_ratings') }} as ratings
-    inner join {{ ref('int_user_tails') }} as tails using (user_id)
+    inner join {{ ref('int_user_recompute_from') }} as recompute using (user_id)
     group by ratings.user_id
 )

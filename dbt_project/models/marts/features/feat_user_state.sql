@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
-    pre_hook="{{ drop_tails(ref('int_user_tails'), 'user_id') }}"
+    pre_hook="{{ delete_to_recompute(ref('int_user_recompute_from'), 'user_id') }}"
 ) }}
 
 with
@@ -8,18 +8,18 @@ with
 -- where each user's rows start, and the last row that stays in front of them
 starts as (
     select
-        tails.user_id,
-        tails.tail_at,
+        recompute.user_id,
+        recompute.recompute_from,
         {%- if is_incremental() %}
         max(states.event_timestamp) as base_timestamp
         {%- else %}
         null::timestamp as base_timestamp
         {%- endif %}
-    from {{ ref('int_user_tails') }} as tails
+    from {{ ref('int_user_recompute_from') }} as recompute
     {%- if is_incremental() %}
-    left join {{ this }} as states on states.user_id = tails.user_id
+    left join {{ this }} as states on recompute.user_id = states.user_id
     {%- endif %}
-    group by tails.user_id, tails.tail_at
+    group by recompute.user_id, recompute.recompute_from
 ),
 
 ratings as (
@@ -31,7 +31,7 @@ ratings as (
         ) as previous_at,
         lead(ratings.rated_at) over by_time as next_at
     from {{ ref('fct_ratings') }} as ratings
-    inner join starts on starts.user_id = ratings.user_id and ratings.rated_at >= starts.tail_at
+    inner join starts on ratings.user_id = starts.user_id and ratings.rated_at >= starts.recompute_from
     window by_time as (partition by ratings.user_id order by ratings.rated_at, ratings.rating_id)
 ),
 
@@ -43,7 +43,8 @@ running as (
         base_timestamp,
         rating,
         row_number() over so_far as n,
-        sum({{ totals_weight('half_stars', 'previous_at is null or previous_at::date < rated_at::date') }}) over so_far as totals,
+        sum({{ totals_weight('half_stars', 'previous_at is null or previous_at::date < rated_at::date') }}) over so_far
+            as totals,
         last_value(case when previous_at < rated_at then rated_at - previous_at end ignore nulls) over so_far
             as since_previous
         {%- for pack in range(count_packs() | int) %},
@@ -51,7 +52,9 @@ running as (
         {%- endfor %}
     from ratings
     left join {{ ref('int_movie_genre_packs') }} using (movie_id)
-    window so_far as (partition by user_id order by rated_at, rating_id rows between unbounded preceding and current row)
+    window so_far as (
+        partition by user_id order by rated_at, rating_id rows between unbounded preceding and current row
+    )
 ),
 
 -- the last rating of each second has all of it
@@ -80,7 +83,7 @@ states as (
     from running
     {%- if is_incremental() %}
     left join {{ this }} as base
-        on base.user_id = running.user_id and base.event_timestamp = running.base_timestamp
+        on running.user_id = base.user_id and running.base_timestamp = base.event_timestamp
     {%- endif %}
     where running.next_at is distinct from running.rated_at
 )

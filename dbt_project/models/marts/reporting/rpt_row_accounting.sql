@@ -7,7 +7,9 @@
 select
     '{{ name }}' as source,
     (select count(*) from {{ relation }})
-        {%- if name == 'movies' %} + (select count(*) from {{ ref('stg_events__movies') }} where not is_retired){% endif %} as count_read,
+        {%- if name == 'movies' %}
+        + (select count(*) from {{ ref('stg_events__movies') }} where not is_retired)
+        {%- endif %} as count_read,
     (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null and not {{ is_tombstone }})
         as count_accepted,
     (select count(*) from {{ ref('rejected_rows') }} where source = '{{ name }}') as count_rejected,

@@ -10,10 +10,8 @@ renamed as (
         line_number,
         try_cast(movie_id as bigint) as movie_id,
 
-        -- text: "Matrix, The (1999)" is told as "The Matrix"
-        regexp_replace(
-            trim(regexp_replace(title, '\s*\(\d{4}\)\s*$', '')), '^(.*), (The|A|An)$', '\2 \1'
-        ) as title,
+        -- text
+        {{ plain_title('title') }} as title,
         string_split(genres, '|') as genre_names,
         {{ raw_row(['movie_id', 'title', 'genres']) }} as raw,
         malformed_line,

@@ -1,4 +1,4 @@
--- A line is a document of `collect --from FILE`, or an answer that `collect` got: its document beside moment and status.
+-- A line is a document of `collect --from FILE`, or an answer that `collect` got: a document beside moment and status.
 with
 
 source as (

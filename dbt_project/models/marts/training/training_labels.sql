@@ -6,7 +6,7 @@ cutoffs as (
     select
         max(starts_at) filter (split_name = 'validation') as validation_at,
         max(starts_at) filter (split_name = 'test') as test_at
-    from {{ ref('lbl_split_cutoffs') }}
+    from {{ ref('training_split_cutoffs') }}
 )
 
 select

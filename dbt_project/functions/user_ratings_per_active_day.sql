@@ -1,0 +1,1 @@
+(count_ratings / days_active)::float
