@@ -86,11 +86,11 @@ def digest(key: str | None) -> str:
     return hashlib.sha256((key or "").encode("utf-8", "replace")).hexdigest()
 
 
-def may_write(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
-    """Dependency of routes that take events."""
+async def may_write(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
+    """Dependency of routes that take events. Async, so that it waits for no thread of those that answer."""
     request.app.state.keys.check("write", key)
 
 
-def may_administer(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
+async def may_administer(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
     """Dependency of routes that change what is served."""
     request.app.state.keys.check("admin", key)

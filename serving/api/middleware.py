@@ -45,24 +45,28 @@ class ClientLimit:
 
 
 class RequestLimit:
-    """ASGI middleware: one request more than `most` is answered with 503 at once. Health and metrics always pass."""
+    """ASGI middleware: one request more than `most` is answered with 503 at once. Health and metrics always pass.
+
+    Events are counted apart from answers: however many of them wait, answers pass, and the other way round.
+    """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app, self.most = app, most
-        self.running = 0
+        self.running = {"events": 0, "answers": 0}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on if there is room."""
         if not is_limited(scope):
             return await self.app(scope, receive, send)
-        if self.running >= self.most:
-            error = OverloadedError(f"{self.running} requests are being answered")
+        lane = "events" if scope["path"].startswith("/v1/events") else "answers"
+        if self.running[lane] >= self.most:
+            error = OverloadedError(f"{self.running[lane]} requests are being answered")
             return await problem_of(Request(scope), error)(scope, receive, send)
-        self.running += 1
+        self.running[lane] += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self.running -= 1
+            self.running[lane] -= 1
         return None
 
 

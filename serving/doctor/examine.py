@@ -9,6 +9,7 @@ from dbt_project.workspace import Workspace
 from serving.doctor import resources
 from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
 from serving.doctor.checks import Check, Diagnosis
+from serving.doctor.events import SERVE, events_check
 from serving.doctor.landed import FETCH, landed_check, read_landed
 from serving.doctor.online import materialized_check, online_check
 from serving.doctor.registry import open_registry, registry_check
@@ -54,6 +55,7 @@ def look(space: Workspace) -> Diagnosis:
         found.checks += [online] if online else []
     else:
         found.checks.append(Check("online", "warn", "not checked: registry comes first", found.checks[-1].next))
+    found.run("events", SERVE, events_check, space)
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
     if online and warehouse:

@@ -1,24 +1,59 @@
 """Which events were accepted, by id, and which of them the online features do not know yet: one SQLite file."""
 
-import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from dbt_project.errors import CineFeastError
 from serving.schemas.events import Event
 
-TABLE = "create table if not exists accepted (event_id text primary key, waiting text) without rowid"
-INDEX = "create index if not exists waiting on accepted (event_id) where waiting is not null"
+SCHEMA = (
+    "create table if not exists accepted (event_id text primary key, waiting text) without rowid",
+    "create index if not exists waiting on accepted (event_id) where waiting is not null",
+    "create table if not exists set_aside (event_id text primary key, body text, reason text not null) without rowid",
+)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is accepted and not in the online features."""
+
+    waiting: int
+    """Events that will be tried again."""
+    set_aside: int
+    """Events that cannot be read, and will not be tried again."""
 
 
 class Ledger:
-    """Shared by the workers of a workspace; of each it belongs to one thread."""
+    """Shared by the workers of a workspace; of each it belongs to one thread.
+
+    CineFeastError where the file cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        for line in ("pragma journal_mode = wal", "pragma synchronous = full", TABLE, INDEX):
-            self._connection.execute(line)
+        try:
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            for line in ("pragma journal_mode = wal", "pragma synchronous = full", *SCHEMA):
+                self._connection.execute(line)
+        except sqlite3.Error as error:
+            raise unusable(path, error) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that is done within, or nothing: whatever fails, the connection can begin another one."""
+        self._connection.execute("begin immediate")
+        try:
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite itself rolls back after some errors
+                self._connection.execute("rollback")
+            raise
 
     def accept(self, events: Sequence[Event], land: Callable[[list[Event]], None]) -> list[Event]:
         """Land those that are new, then note them; returns them.
@@ -26,15 +61,10 @@ class Ledger:
         One worker at a time. Killed between the two, they are landed and were not acknowledged: sent again they are
         landed again, and the next dbt build takes the first.
         """
-        self._connection.execute("begin immediate")
-        try:
+        with self._transaction():
             new = [event for event in events if self._add(event)]
             if new:
                 land(new)
-            self._connection.execute("commit")
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
         return new
 
     def _add(self, event: Event) -> bool:
@@ -42,18 +72,66 @@ class Ledger:
         added = self._connection.execute("insert or ignore into accepted values (?, ?)", (event.event_id, body))
         return added.rowcount == 1
 
-    def waiting(self, most: int) -> list[Event]:
-        """Events that the online features do not know yet."""
-        rows = self._connection.execute("select waiting from accepted where waiting is not null limit ?", (most,))
-        return [Event.model_validate(json.loads(body)) for (body,) in rows]
+    def waiting(self, most: int, after: str = "") -> list[Event]:
+        """Events that the online features do not know yet, by id from `after` on.
 
-    def is_online(self, events: Sequence[Event]) -> None:
+        One that cannot be read, as another version wrote it, is set aside with its reason: the others go on.
+        """
+        query = "select event_id, waiting from accepted where waiting is not null and event_id > ? order by 1 limit ?"
+        found = []
+        for event_id, body in self._connection.execute(query, (after, most)).fetchall():
+            try:
+                found.append(Event.model_validate_json(body, context={"accepted": True}))
+            except ValidationError as error:
+                self._set_aside(event_id, body, " ".join(str(error.errors()[0]["msg"]).split()))
+        return found
+
+    def _set_aside(self, event_id: str, body: str, reason: str) -> None:
+        with self._transaction():
+            self._connection.execute("insert or replace into set_aside values (?, ?, ?)", (event_id, body, reason))
+            self._connection.execute("update accepted set waiting = null where event_id = ?", (event_id,))
+
+    def are_online(self, events: Iterable[Event]) -> None:
         """Note that the online features know of them now."""
-        self._connection.execute("begin immediate")
-        rows = [(event.event_id,) for event in events]
-        self._connection.executemany("update accepted set waiting = null where event_id = ?", rows)
-        self._connection.execute("commit")
+        with self._transaction():
+            rows = [(event.event_id,) for event in events]
+            self._connection.executemany("update accepted set waiting = null where event_id = ?", rows)
+
+    def not_online(self, event_ids: Iterable[str]) -> set[str]:
+        """Those of the ids whose events the online features do not know."""
+        query = (
+            "select 1 from accepted where event_id = ?1 and waiting is not null"
+            " union all select 1 from set_aside where event_id = ?1"
+        )
+        return {one for one in event_ids if self._connection.execute(query, (one,)).fetchone()}
+
+    def backlog(self) -> Backlog:
+        """How many events the online features do not know."""
+        return counted(self._connection)
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def read_backlog(path: Path) -> Backlog:
+    """The backlog in a ledger that others may be writing; none where there is no ledger. CineFeastError if unusable."""
+    if not path.exists():
+        return Backlog(0, 0)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            return counted(connection)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+
+
+def counted(connection: sqlite3.Connection) -> Backlog:
+    """The backlog in an open ledger."""
+    waiting = "select count(*) from accepted where waiting is not null"
+    return Backlog(*(connection.execute(q).fetchone()[0] for q in (waiting, "select count(*) from set_aside")))
+
+
+def unusable(path: Path, error: sqlite3.Error) -> CineFeastError:
+    """The error of a file that is no ledger. Events themselves are landed elsewhere and are not lost with it."""
+    what = f"the ledger of accepted events {path} cannot be used: {error}"
+    return CineFeastError(what, f"mv {path} {path}.damaged: events are landed beside it, only their ids are forgotten")

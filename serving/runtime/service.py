@@ -55,7 +55,7 @@ class Service:
         recommender = load(self.stages)
         known = recommender.known_users()["user_id"].to_pylist()
         recommender.answer(known[0] if known else 0, CandidatesQuery(explain=True))
-        self._events = EventLog(recommender.features.store, space)
+        self._events = EventLog(recommender.features.store, space, self.metrics)
         self._served = Recorder(self.metrics)
         self.use(recommender)
         self._watcher.start()
@@ -69,6 +69,8 @@ class Service:
         self.metrics.serving(recommender.version, recommender.catalogue.version, recommender.catalogue.table.num_rows)
         if self._served:
             self._served.use(recommender)
+        if self._events:
+            self._events.use(recommender.features.store)
         self._recommender = recommender
 
     @property

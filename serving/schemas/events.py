@@ -1,11 +1,13 @@
 """What the API takes in: events of users and changes of films, and what it says of them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 LARGEST_ID = 2**63 - 1
+AHEAD = timedelta(minutes=5)
+"""How far the clock of a sender may be ahead. A row of a later time would stay online until that time has come."""
 MOST_EVENTS = 1000
 EVENT: dict[str, Any] = {
     "event_id": "web-2026-01-31-000017",
@@ -24,7 +26,7 @@ FILM: dict[str, Any] = {
     "certification": "PG",
 }
 
-Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -39,19 +41,25 @@ class Event(BaseModel):
     kind: Literal["rating", "watch", "click", "hide"]
     user_id: Id
     movie_id: Id
-    rating: float | None = Field(default=None, ge=0.5, le=5, multiple_of=0.5, description="of a rating alone")
+    rating: float | None = Field(
+        default=None, strict=True, ge=0.5, le=5, multiple_of=0.5, description="of a rating alone"
+    )
     occurred_at: AwareDatetime = Field(
-        default_factory=lambda: datetime.now(UTC), description="with a time zone, 1970 to 2100; now if left out"
+        default_factory=lambda: datetime.now(UTC),
+        description="with a time zone, from 1970 on and not in the future; now if left out",
     )
 
     @field_validator("occurred_at")
     @classmethod
-    def _can_be(cls, event_time: datetime) -> datetime:
+    def _can_be(cls, event_time: datetime, info: ValidationInfo) -> datetime:
         if not 1970 <= event_time.year < 2100:
             raise ValueError("is not between 1970 and 2100")
         event_time = event_time.astimezone(UTC)
         if event_time.year < 1970:
             raise ValueError("is before 1970 in UTC")
+        # the clock may have been set back since an event was accepted
+        if not (info.context or {}).get("accepted") and event_time > datetime.now(UTC) + AHEAD:
+            raise ValueError("is in the future")
         return event_time
 
     @model_validator(mode="after")

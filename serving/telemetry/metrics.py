@@ -75,6 +75,18 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
+        self.events_waiting = Gauge(
+            "cinefeast_events_waiting",
+            "Events on disk that the online features do not know yet.",
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self.events_set_aside = Gauge(
+            "cinefeast_events_set_aside",
+            "Accepted events that cannot be read, and will not reach the online features before the next build.",
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",
+        )
         self.served = Info("cinefeast_served", "Versions of models and catalogue.", registry=self.registry)
 
     def text(self) -> bytes:

@@ -100,6 +100,9 @@ def test_an_event_sent_again_counts_once(client: httpx.Client, workspace: Path) 
         (event("../../bad", 1, 1), 422),
         (event("bad-6", 1, 1) | {"occurred_at": "2024-01-01T00:00:00"}, 422),
         (event("bad-7", 1, 1) | {"occurred_at": "1969-12-31T23:00:00Z"}, 422),
+        (event("bad-8", 1, 1) | {"occurred_at": "2099-06-01T00:00:00Z"}, 422),
+        (event("bad-9", 1, 1) | {"user_id": True}, 422),
+        (event("bad-10", 1, 1, rating=True), 422),
     ],
 )
 def test_what_cannot_be_taken_is_refused(client: httpx.Client, workspace: Path, body: dict, status: int) -> None:

@@ -1,5 +1,10 @@
 """Events in: ratings, watches, clicks and hides."""
 
+import asyncio
+from concurrent.futures import Future
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends, FastAPI
 
 from serving.api.auth import may_write
@@ -8,30 +13,39 @@ from serving.errors import NotFoundError
 from serving.runtime.service import Service
 from serving.schemas.events import Event, Events, Receipt
 
+LANES = 2
+"""Requests with events that are looked at beside each other, in threads of their own: none takes one that answers."""
+
 
 def add_events(app: FastAPI, service: Service) -> None:
     """/v1/events and /v1/events/bulk."""
     problems = responses(401, 404, 413, 429, 503)
     allowed = [Depends(may_write)]
+    lanes = CapacityLimiter(LANES)
 
-    def take(events: list[Event]) -> Receipt:
+    def submit(events: list[Event]) -> "Future[Receipt]":
         films = service.recommender.films
         if unknown := sorted({event.movie_id for event in events if event.movie_id not in films}):
             raise NotFoundError(f"no film {', '.join(map(str, unknown[:10]))}; nothing was taken")
         return service.events.submit(events)
 
+    async def take(events: list[Event]) -> Receipt:
+        submitted = await run_sync(submit, events, limiter=lanes)
+        # a client that goes away takes nothing back: the events are written, and others share their file
+        return await asyncio.shield(asyncio.wrap_future(submitted))
+
     @app.post(
         "/v1/events", tags=["events"], summary="Take an event", status_code=202, responses=problems,
         dependencies=allowed,
     )  # fmt: skip
-    def event(event: Event) -> Receipt:
+    async def event(event: Event) -> Receipt:
         """On disk when this answers, and known to the next recommendation where `online` is true."""
-        return take([event])
+        return await take([event])
 
     @app.post(
         "/v1/events/bulk", tags=["events"], summary="Take events in bulk", status_code=202, responses=problems,
         dependencies=allowed,
     )  # fmt: skip
-    def bulk(events: Events) -> Receipt:
+    async def bulk(events: Events) -> Receipt:
         """All are taken or none. An event whose id was accepted before counts as repeated, and changes nothing."""
-        return take(events.events)
+        return await take(events.events)
