@@ -20,7 +20,7 @@ from models.rank.networks.onnx import PAIRS, export
 from models.rank.networks.parts import GAPS, doublings
 from models.rank.registry import RANK
 from models.rank.samples.maker import Maker, Recipe, place, prepare
-from models.rank.samples.negatives import KINDS, Drawer, Event
+from models.rank.samples.negatives import KINDS, Drawer, PositiveEvent
 from models.rank.samples.pairs import PreparedFilms, make_pairs
 from models.rank.samples.samples import Samples, make_samples
 from models.rank.samples.shards import build
@@ -98,7 +98,7 @@ def test_negatives_are_of_the_kinds_configured(data: Dataset) -> None:
     counts = np.where(integers(films, "movie_id") < 1010, 1000, 0)
     own = {"pool": 0, "popular": 0, "genre": 0, "uniform": 0, "low": 0}
     rng = np.random.default_rng(0)
-    event = Event(1005, np.arange(1040, 1100), np.array([1000, 1001, 1002]), np.array([1001, 1002]))
+    event = PositiveEvent(1005, np.arange(1040, 1100), np.array([1000, 1001, 1002]), np.array([1001, 1002]))
 
     def drawn(**mix: int) -> tuple[list[int], list[int]]:
         settings = config_of("unified", **{**own, **mix}).samples
@@ -118,7 +118,7 @@ def test_negatives_are_of_the_kinds_configured(data: Dataset) -> None:
     ids, _ = drawn(pool=9)
     assert all(1040 <= film < 1100 for film in ids)
     assert len(set(ids)) == 9
-    short = Event(1005, np.array([1050]), event.seen, event.low[:0])
+    short = PositiveEvent(1005, np.array([1050]), event.seen, event.low[:0])
     found, _ = Drawer(films, counts, config_of("unified", **{**own, "pool": 9}).samples).draw(short, rng)
     assert found.tolist() == [1005, 1050, *[-1] * 8]
 
