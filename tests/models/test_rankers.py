@@ -26,7 +26,7 @@ from models.rank.samples.samples import Samples, make_samples
 from models.rank.samples.shards import build
 from models.recall.merging import Merging
 from models.registry import model_class
-from models.two_stage import REASONS, TwoStage
+from models.two_stage import TwoStage
 from tests.models.synthetic import PlantedStore, group_of, other_future, planted
 
 SMALL = {"events": 400, "shard": 60, "pool": 6, "popular": 1, "genre": 1, "uniform": 1}
@@ -208,26 +208,25 @@ def test_exported_steps_of_time_are_exact(tmp_path: Path) -> None:
 
 
 def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:
-    """A film without features is left out; scores are those of its pairs; the user's group comes first."""
+    """A film without features is left out, and so is what a user has seen; the user's group comes first."""
     frame = data.interactions("test").select(["user_id", "event_timestamp"]).to_pandas()
     frame = frame.drop_duplicates("user_id", keep="last")
     frame = frame[[len(films) >= 5 for films in data.seen(frame)]]
     users = data.users(["rank_unified_v1", "recall_item_cf_v1"], frame)
     catalogue = data.catalogue("rank_unified_v1", "validation")
-    for name, kind in zip(REASONS, (pa.int64(), pa.string(), pa.list_(pa.string())), strict=True):
-        catalogue = catalogue.append_column(name, pa.nulls(catalogue.num_rows, kind))  # what reasons are made of
     models = TwoStage(two, rankers["unified"], Merging.even(list(two)))
     seen = arrays(users, "user_seen_movie_ids")
-    lists = models.recommend(users, catalogue, 10, seen)
-    right = [
-        group_of(film.movie_id) == user % 6
-        for films, user in zip(lists, frame["user_id"], strict=True)
-        for film in films
-    ]
+    found = models.recall(users, seen)
+    rows, scores = models.scored(users, catalogue, found)
+    assert np.array_equal(integers(catalogue, "movie_id")[rows[rows >= 0]], found.ids[rows >= 0])
+    assert np.array_equal(np.isfinite(scores), found.ids >= 0)
+    assert all(not set(ids) & set(films) for ids, films in zip(found.ids, seen, strict=True))
+    best = np.take_along_axis(found.ids, np.argsort(-scores, axis=1, kind="stable")[:, :10], axis=1)
+    right = [group_of(film) == user % 6 for films, user in zip(best, frame["user_id"], strict=True) for film in films]
     assert np.mean(right) > 0.8
     lacking = catalogue.filter(pa.array(np.arange(catalogue.num_rows) % 2 == 0))
-    kept = set(integers(lacking, "movie_id").tolist())
-    assert all(film.movie_id in kept for films in models.recommend(users, lacking, 10, seen) for film in films)
+    is_kept = np.isin(found.ids, integers(lacking, "movie_id"))
+    assert np.array_equal(np.isfinite(models.scored(users, lacking, found)[1]), is_kept)
 
 
 @pytest.fixture
