@@ -19,8 +19,6 @@ from tests.models.conftest import untrained
 
 IDS = np.arange(1, 7)
 NEW, GONE = 6, 404
-
-
 UNKNOWN = dict.fromkeys((
     "movie_genres", "movie_genre_names", "movie_director_name", "movie_lead_cast_names", "movie_collection_id",
 ))  # fmt: skip
