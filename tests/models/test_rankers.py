@@ -16,7 +16,7 @@ from models import onnx
 from models.columns import arrays, integers
 from models.dataset import Dataset
 from models.rank.networks import network
-from models.rank.networks.onnx import PAIRS, export
+from models.rank.networks.onnx import PAIRS, export_ranker
 from models.rank.networks.parts import GAPS, doublings
 from models.rank.registry import RANK
 from models.rank.samples.maker import Maker, Recipe, place, prepare
@@ -174,7 +174,7 @@ def test_the_exported_network_is_the_network(
 ) -> None:
     """At most 1e-5 apart for each user, as among others and alone, with and without what is unknown; in slices, too."""
     ranker = rankers[name]
-    export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
+    export_ranker(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
     session = onnx.Session(tmp_path / onnx.FILE)
     batch = ranker.encoder(samples.pairs)
     among_others = ranker.by_torch(batch)
