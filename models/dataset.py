@@ -83,11 +83,6 @@ class Dataset:
             table = table.filter(pc.is_in(table[self.split_column], pa.array(splits)))
         return table
 
-    def labelled(self, service: str, *splits: Split) -> pa.Table:
-        """The splits' ratings with the features of each rating's own moment, by rating_id."""
-        wanted = ", ".join(f"'{split}'" for split in splits)
-        return self._fetch(f"{LABELS} WHERE {self.split_column} IN ({wanted})", service).sort_by("rating_id")
-
     def features(self, service: str | list[str], entities: pd.DataFrame) -> pa.Table:
         """Features for the frame's rows (join keys, event_timestamp), in the frame's own order."""
         if not len(entities):

@@ -11,8 +11,7 @@ from models.columns import numbers
 class Statistics:
     """Counts and numbers, standardised.
 
-    A count that is null is none yet: log(1 + 0). A number that is null is put at the mean. A column that was null
-    throughout training, or always the same, stays at the mean for good: no weight was learned for anything else.
+    A count that is null is none yet: log(1 + 0). A number that is null is put at the mean.
     """
 
     def __init__(self, counts: list[str], numbers: list[str]) -> None:
@@ -28,16 +27,11 @@ class Statistics:
 
     def fit(self, table: pa.Table) -> None:
         """Learn mean and deviation over the table's rows."""
-        raw = self._raw(table)
-        known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)  # a column without any value: mean 0
-        self.mean = np.nanmean(known, axis=0).astype(np.float32)
-        deviation = np.nanstd(known, axis=0)
-        self.deviation = np.where(deviation < 1e-3, np.inf, deviation).astype(np.float32)
+        self.mean, self.deviation = moments(self._raw(table), np.float32)
 
     def __call__(self, table: pa.Table) -> np.ndarray:
-        """The table's rows as (n, width) float32, free of NaN; clipped to 5 deviations."""
-        found = ((self._raw(table) - self.mean) / self.deviation).clip(-5, 5)
-        return np.where(np.isnan(found), 0.0, found).astype(np.float32)
+        """The table's rows as (n, width) float32."""
+        return standardised(self._raw(table), self.mean, self.deviation).astype(np.float32)
 
     def _raw(self, table: pa.Table) -> np.ndarray:
         out = logs_and_numbers(table, self.counts, self.numbers)
@@ -80,6 +74,23 @@ class Categories:
             values: Any = np.array([str(value) for value in table[name].to_pylist()], dtype=object)
             blocks.append((values[:, None] == np.array(self.vocabulary[name], object)[None, :]).astype(np.float32))
         return np.concatenate(blocks, axis=1)
+
+
+def moments(raw: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the columns of (n, d), NaN aside, added up as `dtype`.
+
+    The deviation of a column that never changed or was never known, whose mean is 0, is infinite: divided by it, the
+    column stays at its mean for good, as no weight was learned for anything else.
+    """
+    known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)
+    deviation = np.nanstd(known, axis=0, dtype=dtype)
+    return np.nanmean(known, axis=0, dtype=dtype), np.where(deviation < 1e-3, np.inf, deviation)
+
+
+def standardised(raw: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """The columns of (n, d) in deviations from their mean, clipped to 5; 0 where NaN."""
+    found = ((raw - mean) / deviation).clip(-5, 5)
+    return np.where(np.isnan(found), 0.0, found)
 
 
 def logs_and_numbers(table: pa.Table, counts: list[str], others: list[str]) -> np.ndarray:

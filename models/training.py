@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from models.config import ModelConfig
 from models.progress import track
 
-B = TypeVar("B")
+Batches = Callable[[np.random.Generator], Sequence[Any]]
+"""The batches of an epoch, drawn anew for each."""
+Loss = Callable[[Any], Tensor]
+"""The mean loss of a batch."""
 
 
 class NeuralConfig(ModelConfig):
@@ -41,10 +44,8 @@ class NeuralConfig(ModelConfig):
 class Task:
     """What is trained: batches of an epoch, the loss of one, and how good the network is on validation."""
 
-    batches: Callable[[np.random.Generator], Sequence[Any]]
-    """The batches of an epoch, drawn anew for each."""
-    loss: Callable[[Any], Tensor]
-    """The mean loss of a batch."""
+    batches: Batches
+    loss: Loss
     measure: Callable[[], dict[str, float]] | None
     """Validation metrics, the first of which decides; None to run all epochs without any."""
     data: str

@@ -1,4 +1,4 @@
-"""Recall, merge, rank: the one way from features to recommendations, for evaluation, the demo and HTTP."""
+"""Recall, merge, rank: the one way from features to scored candidates, for evaluation, the demo and HTTP."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,34 +8,15 @@ import numpy as np
 import pyarrow as pa
 from feast import FeatureStore
 
-from models.columns import integers
-from models.ids import Ids
 from models.rank.encoding import FilmFields
 from models.rank.samples.pairs import Pairs, PreparedFilms, make_pairs, recall_columns
 from models.recall.base import Recaller
 from models.recall.fan_out import BROUGHT, fan_out
 from models.recall.merge import Candidates
 from models.recall.merging import Merging
-from models.recall.neighbours.item_cf import ItemCF
 from models.recall.registry import MERGE
 from models.registry import model_class
 from models.served import CHANNELS, RANKER
-
-REASONS = ["movie_director_id", "movie_director_name", "movie_genre_names"]
-"""What reasons are made of."""
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended film and why it is there."""
-
-    movie_id: int
-    score: float
-    """The ranker's logit."""
-    channels: dict[str, int]
-    """The channels that brought it, with its rank in each, 1 for the first."""
-    because: dict[str, Any]
-    """similar_to: watched films that speak for it; shared_director; shared_genres."""
 
 
 @dataclass(frozen=True)
@@ -117,70 +98,3 @@ class TwoStage:
                 catalogue, PreparedFilms(catalogue, alone=True), self.ranker.encoder.of_films(catalogue)
             )
         return self._prepared
-
-    def recommend(
-        self, users: pa.Table, catalogue: pa.Table, k: int, exclude: list[np.ndarray], candidates: int = BROUGHT
-    ) -> list[list[Recommendation]]:
-        """The best `k` films a user with their reasons, best first; fewer where fewer are left.
-
-        `users` has a row a user with the user features of `services`, `catalogue` a row a film with the film
-        features, both from history or online alike; films that the catalogue lacks are not recommended.
-        """
-        found = self.recall(users, exclude, candidates)
-        rows, scores = self.scored(users, catalogue, found)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return [
-            self._explained(users.slice(i, 1), catalogue, found, scores[i], rows[i], i, best[i])
-            for i in range(users.num_rows)
-        ]
-
-    def _explained(
-        self,
-        user: pa.Table,
-        catalogue: pa.Table,
-        found: Candidates,
-        scores: np.ndarray,
-        rows: np.ndarray,
-        i: int,
-        best: np.ndarray,
-    ) -> list[Recommendation]:
-        places = [place for place in best if np.isfinite(scores[place])]
-        if not places:
-            return []
-        ids = found.ids[i, places]
-        similar = self._similar(user, ids)
-        history = watched(user, catalogue)
-        films = catalogue.select(REASONS).take(pa.array(rows[places])).to_pylist()
-        return [
-            Recommendation(
-                movie_id=int(movie),
-                score=float(scores[place]),
-                channels={name: int(ranks[i, place]) for name, ranks in found.ranks.items() if ranks[i, place] > 0},
-                because={"similar_to": liked, **shared(film, history)},
-            )
-            for movie, place, liked, film in zip(ids, places, similar, films, strict=True)
-        ]
-
-    def _similar(self, user: pa.Table, ids: np.ndarray) -> list[list[int]]:
-        item_cf = next((c for c in self.channels.values() if isinstance(c, ItemCF)), None)
-        return item_cf.contributors(user, ids) if item_cf else [[] for _ in ids]
-
-
-def watched(user: pa.Table, catalogue: pa.Table) -> list[dict[str, Any]]:
-    """The catalogue's rows of the films in a user's window (one row)."""
-    recent = np.asarray(user["user_recent_movie_ids"][0].as_py() or [], np.int64)
-    rows = Ids(integers(catalogue, "movie_id")).rows(recent)
-    found: list[dict[str, Any]] = catalogue.select(REASONS).take(pa.array(rows[rows >= 0])).to_pylist()
-    return found
-
-
-def shared(film: dict[str, Any], history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a film has in common with the films watched: its director, and genres that a third of them have."""
-    director = film["movie_director_id"]
-    knows = director is not None and any(seen["movie_director_id"] == director for seen in history)
-    genres = [
-        name
-        for name in film["movie_genre_names"] or []
-        if sum(name in (seen["movie_genre_names"] or []) for seen in history) * 3 >= max(len(history), 1)
-    ]
-    return {"shared_director": film["movie_director_name"] if knows else None, "shared_genres": genres}

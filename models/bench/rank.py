@@ -14,7 +14,7 @@ from models.ids import Ids
 from models.rank.baselines.boosting import Boosting, BoostingConfig
 from models.rank.baselines.plain import matrix
 from models.rank.encoding import GENRES, LEADS, Batch, Encoder
-from models.rank.networks.onnx import export
+from models.rank.networks.onnx import export_ranker
 from models.rank.networks.unified import UnifiedConfig, UnifiedRanker
 from models.served import CHANNELS, RANKER
 
@@ -33,7 +33,7 @@ def measure(candidates: int) -> dict[str, Any]:
     try:
         ranker, batch = made_up(candidates)
         with tempfile.TemporaryDirectory() as folder:
-            export(ranker.network, ranker.config.inputs.window, Path(folder) / onnx.FILE)
+            export_ranker(ranker.network, ranker.config.inputs.window, Path(folder) / onnx.FILE)
             session = onnx.Session(Path(folder) / onnx.FILE)
         trees = boosted(ranker.encoder, batch)
         ways: dict[str, Callable[[], Any]] = {

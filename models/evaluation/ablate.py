@@ -145,7 +145,7 @@ class RankTrial:
         seconds = round(time.perf_counter() - started, 2)
         lists = summary(run.draws)
         test = {"users": len(self.bench.shown[0].cases.frame), **lists["metrics"], "intervals": lists["intervals"]}
-        judged = self.bench.judge(run.ranker)
+        judged = self.bench.validation_metrics(run.ranker)
         return {"train_seconds": seconds, "fit_seconds": seconds, "validation": judged,
                 "test": {"time-streaming": test}}  # fmt: skip
 
@@ -174,7 +174,7 @@ class Trial:
     def run(self, changes: dict[str, Any]) -> dict[str, Any]:
         """Fit, judge, fit again on both splits, measure."""
         fitted = fit_channel(self.data, self.model, changes)
-        judged = self.validation.judge(fitted)
+        judged = self.validation.metrics(fitted)
         started = time.perf_counter()
         channel = fitted.refit(self.data, "validation")
         seconds = round(time.perf_counter() - started, 2)

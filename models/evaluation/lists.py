@@ -11,12 +11,12 @@ from models.dataset import Dataset, Split
 from models.evaluation import cases
 from models.evaluation.cases import Cases
 from models.evaluation.protocols import Protocol, ordered
+from models.ids import Ids
 from models.metrics.ranked_lists import Rated
 from models.rank.samples.maker import events_of
 from models.rank.samples.pairs import Pairs
 from models.recall.fan_out import BROUGHT, of_few
-from models.recall.merge import Candidates, Lists
-from models.recall.merge import merge as merged_of
+from models.recall.merge import Candidates, Lists, merge
 from models.recall.merging import Merging
 from models.two_stage import TwoStage
 
@@ -46,19 +46,13 @@ class Shower:
         """`ranker` tells the service that candidates are read by: all rankers have the same one."""
         self.data = data
         self.models = TwoStage(channels, ranker, merging)
-        self.protocol = Protocol(data, channels, self.models, Rated(self._none(), np.empty(0), 1), 1)
-
-    @staticmethod
-    def _none() -> Any:
-        from models.ids import Ids
-
-        return Ids(np.empty(0, np.int64))
+        self.protocol = Protocol(data, channels, self.models, Rated(Ids(np.empty(0, np.int64)), np.empty(0), 1), 1)
 
     def show(self, asked: Cases) -> Shown:
         """Recall for these cases."""
         users, seen = self.data.users(self.protocol.services, asked.frame), self.data.seen(asked.frame)
         brought = {n: channel.recommend(users, BROUGHT, seen) for n, channel in self.models.channels.items()}
-        merged = merged_of(brought, self.models.merging, BROUGHT, few=of_few(seen))
+        merged = merge(brought, self.models.merging, BROUGHT, few=of_few(seen))
         films, rows = self.protocol.films_now(asked, merged)
         pairs = self.protocol.pairs(users, films, merged, rows)
         return Shown(asked, brought, merged, rows, pairs, np.nan_to_num(numbers(users, "user_count_ratings")))

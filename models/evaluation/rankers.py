@@ -122,7 +122,7 @@ class Bench:
         folder = self.space.samples / "changed"
         return make_samples(self.data, self.trained, MERGE, config, folder, processes=cores())
 
-    def judge(self, ranker: Any) -> dict[str, float]:
+    def validation_metrics(self, ranker: Any) -> dict[str, float]:
         """Every ranking metric of whole lists for validation events that no ranker learned from: what choices go by."""
         if self._validation is None:
             shower = Shower(self.data, self.trained, MERGE, ranker)

@@ -104,11 +104,11 @@ def search(
     space, kind = Space.read(name), model_class(name)
     base = kind.Config.read(name)
     data = Dataset(load_store(), protocol)
-    judge = Validation(data, [base.service], space.sample, space.seed)
+    validation = Validation(data, [base.service], space.sample, space.seed)
 
     def objective(trial: Trial) -> float:
         changes = {field: dimension.suggest(trial, field) for field, dimension in space.fields.items()}
-        measured = judge.judge(fit_channel(data, name, changes))
+        measured = validation.metrics(fit_channel(data, name, changes))
         trial.set_user_attr("measured", measured)
         if space.measure not in measured:
             raise CineFeastError(f"no metric {space.measure}: there are {', '.join(measured)}", f"edit {name}.toml")

@@ -145,7 +145,7 @@ def peers(place: str) -> str:
 def ablations(place: str, of_rankers: bool = False) -> str:
     """docs/recall.md: each ablation, a row a variant, averaged over seeds; docs/ranking.md those of rankers."""
     blocks = []
-    judge = "ndcg@10" if of_rankers else "recall@50"
+    decisive = "ndcg@10" if of_rankers else "recall@50"
     for name, result in results("ablation-*.json", "runs"):
         if (result["model"] in RANK) != of_rankers:
             continue
@@ -155,20 +155,20 @@ def ablations(place: str, of_rankers: bool = False) -> str:
         by_variant: dict[str, list[Result]] = {}
         for run in result["runs"]:
             by_variant.setdefault(run["variant"], []).append(run)
-        rows = {variant: ablated(runs, test, columns, judge) for variant, runs in by_variant.items()}
+        rows = {variant: ablated(runs, test, columns, decisive) for variant, runs in by_variant.items()}
         head = f"### `{result['model']}`, {result['ablation']}, on {result['name']}: {result['about']}"
-        content = table("", [f"validation {judge}", *(f"{test} {c}" for c in columns), "training, s"], rows)
+        content = table("", [f"validation {decisive}", *(f"{test} {c}" for c in columns), "training, s"], rows)
         blocks.append(f"{head}\n\n{origin(name, result, place)}\n{content}")
     return "\n".join(blocks)
 
 
-def ablated(runs: list[Result], test: str, columns: list[str], judge: str) -> list[str]:
+def ablated(runs: list[Result], test: str, columns: list[str], decisive: str) -> list[str]:
     """One variant's cells, averaged over its seeds, with the users' interval."""
 
     def mean(values: list[Any]) -> Any:
         return np.mean(values, axis=0)
 
-    cells = [number(mean([run["validation"][judge] for run in runs]))]
+    cells = [number(mean([run["validation"][decisive] for run in runs]))]
     for column in columns:
         cells.append(averaged([run["test"] for run in runs], test, column))
     return [*cells, f"{mean([run['fit_seconds'] for run in runs]):.1f}"]

@@ -1,7 +1,6 @@
-"""The one judge of choices: channels fitted on `train`, asked about validation events. Never the test split."""
+"""What models are chosen by: channels fitted on `train`, asked about validation events. Never the test split."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -45,12 +44,7 @@ class Validation:
         """The 500 films that a channel of the train split brings for each event: ids and scores (n, 500)."""
         return channel.recommend(self.users, BROUGHT, self.seen)
 
-    def judge(self, channel: Recaller) -> dict[str, float]:
+    def metrics(self, channel: Recaller) -> dict[str, float]:
         """Every ranking metric of a channel of the train split, averaged over the events."""
         measured = list_metrics(self.lists(channel)[0], self.targets)
         return {metric: float(values.mean()) for metric, values in measured.items()}
-
-
-def judge(data: Dataset, channel: Any, sample: int = SAMPLE, seed: int = 0) -> dict[str, float]:
-    """`recall@50`, `ndcg@10`, `hit_rate@10` and the other metrics of a channel that was fitted on `train`."""
-    return Validation(data, [channel.config.service], sample, seed).judge(channel)

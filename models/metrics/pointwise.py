@@ -5,23 +5,6 @@ import numpy as np
 BINS = 15
 
 
-def pointwise(scores: np.ndarray, shares: np.ndarray) -> dict[str, float]:
-    """AUC, GAUC, logloss and expected calibration error of groups (g, size): `scores` and probabilities `shares`.
-
-    NaN where there is no group.
-    """
-    if not len(scores):
-        return dict.fromkeys(("auc", "gauc", "logloss", "ece"), float("nan"))
-    label = np.zeros(scores.shape, bool)
-    label[:, 0] = True
-    return {
-        "auc": auc(scores.ravel(), label.ravel()),
-        "gauc": float(gauc(scores).mean()),
-        "logloss": float(logloss(shares).mean()),
-        "ece": ece(shares.ravel(), label.ravel()),
-    }
-
-
 def auc(scores: np.ndarray, label: np.ndarray) -> float:
     """The share of pairs of a positive and a negative in the right order, ties half."""
     from scipy.stats import rankdata

@@ -14,7 +14,7 @@ from models.ids import Ids
 from models.recall.graph.graph import build_graph, film_and_message, film_layers, people_edges, pooled, user_edges
 from models.recall.graph.light_gcn import LightGCN
 from models.recall.nn import histories
-from models.recall.nn.pasts import newest_first, pasts
+from models.recall.nn.pasts import Pasts, newest_first
 from tests.models.conftest import untrained
 from tests.models.recall_contract import RecallContract
 from tests.models.synthetic import PER_GROUP, PlantedStore, group_of, planted
@@ -112,8 +112,8 @@ def test_a_past_is_what_lies_strictly_before_the_second() -> None:
         "user_seen_timestamps": [[5, 7, 7, 9, 9], [3, 3], [8]],
     })  # fmt: skip
     flat = histories.flatten(users, Ids(np.arange(10, 16)))
-    event, cut = pasts(flat, 2)
-    found = {int(flat.films[e]) + 9: row.tolist() for e, row in zip(event, newest_first(flat, cut) + 9, strict=True)}
+    past, film = Pasts(flat, 2).take(np.arange(4))
+    found = {int(one) + 10: row.tolist() for one, row in zip(film, past + 9, strict=True)}
     assert found == {11: [10, 9], 12: [10, 9], 13: [12, 11], 14: [12, 11]}
     assert newest_first(flat, histories.latest(flat, 9)).tolist() == [[5, 4, 3, 2, 1], [1, 6, 0, 0, 0], [2, 0, 0, 0, 0]]
 

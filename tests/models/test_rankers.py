@@ -16,17 +16,17 @@ from models import onnx
 from models.columns import arrays, integers
 from models.dataset import Dataset
 from models.rank.networks import network
-from models.rank.networks.onnx import PAIRS, export
+from models.rank.networks.onnx import PAIRS, export_ranker
 from models.rank.networks.parts import GAPS, doublings
 from models.rank.registry import RANK
 from models.rank.samples.maker import Maker, Recipe, place, prepare
-from models.rank.samples.negatives import KINDS, Drawer, Event
+from models.rank.samples.negatives import KINDS, Drawer, PositiveEvent
 from models.rank.samples.pairs import PreparedFilms, make_pairs
 from models.rank.samples.samples import Samples, make_samples
 from models.rank.samples.shards import build
 from models.recall.merging import Merging
 from models.registry import model_class
-from models.two_stage import REASONS, TwoStage
+from models.two_stage import TwoStage
 from tests.models.synthetic import PlantedStore, group_of, other_future, planted
 
 SMALL = {"events": 400, "shard": 60, "pool": 6, "popular": 1, "genre": 1, "uniform": 1}
@@ -98,7 +98,7 @@ def test_negatives_are_of_the_kinds_configured(data: Dataset) -> None:
     counts = np.where(integers(films, "movie_id") < 1010, 1000, 0)
     own = {"pool": 0, "popular": 0, "genre": 0, "uniform": 0, "low": 0}
     rng = np.random.default_rng(0)
-    event = Event(1005, np.arange(1040, 1100), np.array([1000, 1001, 1002]), np.array([1001, 1002]))
+    event = PositiveEvent(1005, np.arange(1040, 1100), np.array([1000, 1001, 1002]), np.array([1001, 1002]))
 
     def drawn(**mix: int) -> tuple[list[int], list[int]]:
         settings = config_of("unified", **{**own, **mix}).samples
@@ -118,7 +118,7 @@ def test_negatives_are_of_the_kinds_configured(data: Dataset) -> None:
     ids, _ = drawn(pool=9)
     assert all(1040 <= film < 1100 for film in ids)
     assert len(set(ids)) == 9
-    short = Event(1005, np.array([1050]), event.seen, event.low[:0])
+    short = PositiveEvent(1005, np.array([1050]), event.seen, event.low[:0])
     found, _ = Drawer(films, counts, config_of("unified", **{**own, "pool": 9}).samples).draw(short, rng)
     assert found.tolist() == [1005, 1050, *[-1] * 8]
 
@@ -174,7 +174,7 @@ def test_the_exported_network_is_the_network(
 ) -> None:
     """At most 1e-5 apart for each user, as among others and alone, with and without what is unknown; in slices, too."""
     ranker = rankers[name]
-    export(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
+    export_ranker(ranker.network, ranker.config.inputs.window, tmp_path / onnx.FILE)
     session = onnx.Session(tmp_path / onnx.FILE)
     batch = ranker.encoder(samples.pairs)
     among_others = ranker.by_torch(batch)
@@ -208,26 +208,25 @@ def test_exported_steps_of_time_are_exact(tmp_path: Path) -> None:
 
 
 def test_two_stages_rank_what_recall_brings(rankers: dict[str, Any], two: dict[str, Any], data: Dataset) -> None:
-    """A film without features is left out; scores are those of its pairs; the user's group comes first."""
+    """A film without features is left out, and so is what a user has seen; the user's group comes first."""
     frame = data.interactions("test").select(["user_id", "event_timestamp"]).to_pandas()
     frame = frame.drop_duplicates("user_id", keep="last")
     frame = frame[[len(films) >= 5 for films in data.seen(frame)]]
     users = data.users(["rank_unified_v1", "recall_item_cf_v1"], frame)
     catalogue = data.catalogue("rank_unified_v1", "validation")
-    for name, kind in zip(REASONS, (pa.int64(), pa.string(), pa.list_(pa.string())), strict=True):
-        catalogue = catalogue.append_column(name, pa.nulls(catalogue.num_rows, kind))  # what reasons are made of
     models = TwoStage(two, rankers["unified"], Merging.even(list(two)))
     seen = arrays(users, "user_seen_movie_ids")
-    lists = models.recommend(users, catalogue, 10, seen)
-    right = [
-        group_of(film.movie_id) == user % 6
-        for films, user in zip(lists, frame["user_id"], strict=True)
-        for film in films
-    ]
+    found = models.recall(users, seen)
+    rows, scores = models.scored(users, catalogue, found)
+    assert np.array_equal(integers(catalogue, "movie_id")[rows[rows >= 0]], found.ids[rows >= 0])
+    assert np.array_equal(np.isfinite(scores), found.ids >= 0)
+    assert all(not set(ids) & set(films) for ids, films in zip(found.ids, seen, strict=True))
+    best = np.take_along_axis(found.ids, np.argsort(-scores, axis=1, kind="stable")[:, :10], axis=1)
+    right = [group_of(film) == user % 6 for films, user in zip(best, frame["user_id"], strict=True) for film in films]
     assert np.mean(right) > 0.8
     lacking = catalogue.filter(pa.array(np.arange(catalogue.num_rows) % 2 == 0))
-    kept = set(integers(lacking, "movie_id").tolist())
-    assert all(film.movie_id in kept for films in models.recommend(users, lacking, 10, seen) for film in films)
+    is_kept = np.isin(found.ids, integers(lacking, "movie_id"))
+    assert np.array_equal(np.isfinite(models.scored(users, lacking, found)[1]), is_kept)
 
 
 @pytest.fixture

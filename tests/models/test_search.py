@@ -15,7 +15,7 @@ from models.config import CONFIGS
 from models.dataset import Dataset
 from models.evaluation import ablate, cases, search, tune
 from models.evaluation.search import Dimension, Space
-from models.evaluation.validation import Validation, judge
+from models.evaluation.validation import Validation
 from models.rank.registry import RANK
 from models.recall.merge import merge
 from models.recall.merging import WARM, ChannelWeight, Merging
@@ -71,11 +71,11 @@ def test_validation_asks_everyone_before_anyone_twice_and_never_about_test(data:
         assert (user, moment, film) in known
 
 
-def test_the_judge_counts_hits(data: Dataset, channels: dict[str, Any]) -> None:
+def test_validation_counts_hits(data: Dataset, channels: dict[str, Any]) -> None:
     channel = channels["item_cf"]
     asked = Validation(data, [channel.config.service], 300)
     hits = [film in ids[:10] for ids, (film,) in zip(asked.lists(channel)[0], asked.targets, strict=True)]
-    measured = judge(data, channel, 300)
+    measured = asked.metrics(channel)
     assert measured["hit_rate@10"] == pytest.approx(np.mean(hits))
     assert {"recall@50", "ndcg@10", "recall@500"} <= set(measured)
 

@@ -47,6 +47,12 @@ def fitted(world: Dataset, until: Split = "train", run: Path | None = None, **ch
     return model
 
 
+def askers(world: Dataset, model: TwoTower) -> pa.Table:
+    """The user features of each training rating, of its own moment."""
+    frame = world.interactions("train").select(["user_id", "event_timestamp"]).to_pandas()
+    return world.users(model.config.service, frame)
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "gru": {"history": "gru"},
     "transformer": {"history": "transformer", "heads": 2, "layers": 2},
@@ -82,7 +88,7 @@ def test_each_field_changes_the_model_and_it_still_learns(name: str, world: Data
     assert not np.array_equal(model.vectors, as_configured(world).vectors)
     model.save(tmp_path / "two_tower")
     loaded = TwoTower.load(tmp_path / "two_tower", world.store)
-    users = world.labelled(model.config.service, "train").slice(0, 20)
+    users = askers(world, model).slice(0, 20)
     vectors, known = model.user_vectors(users)
     for i in range(users.num_rows):
         alone = loaded.user_vectors(users.slice(i, 1))
@@ -147,7 +153,7 @@ def test_a_film_nobody_rated_has_a_vector_by_its_content(world: Dataset) -> None
 def test_untrained_films_are_left_out_of_the_window_and_the_rest_move_up(world: Dataset) -> None:
     model = as_configured(world)
     films = model.films.values
-    table = world.labelled(model.config.service, "train").slice(0, 1)
+    table = askers(world, model).slice(0, 1)
     recent = [int(films[3]), 999_999, int(films[5])]
     table = table.set_column(table.column_names.index("user_recent_movie_ids"), "user_recent_movie_ids", [[recent]])
     history = model.features.of_users(table, model.films, model.trained).history[0].tolist()
@@ -157,7 +163,7 @@ def test_untrained_films_are_left_out_of_the_window_and_the_rest_move_up(world: 
 
 def test_people_of_one_film_alone_are_nobody(world: Dataset) -> None:
     model: TwoTower = untrained("two_tower", **SHORT)
-    events = world.labelled(model.config.service, "train")
+    events = askers(world, model)
     catalogue = world.catalogue(model.config.service, "train").slice(0, 4)
     lists = {"movie_director_ids": [[7], [7], [8], None], "movie_cast_ids": [[8, 9], [], [10, 11], [11, 11]]}
     for name, values in lists.items():

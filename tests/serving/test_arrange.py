@@ -29,7 +29,7 @@ def films() -> FilmCatalogue:
 def listed(settings: dict, n: int = 10, **wanted: object) -> RankedList:
     """The list of film 1, the best, to 20."""
     lineup = RankedCandidates(IDS, -IDS.astype(float), {"channel": IDS})
-    given = {"left_out": NONE, "clicked": NONE} | wanted
+    given = {"excluded_ids": NONE, "clicked": NONE} | wanted
     return apply_rules(lineup, Settings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from feast import FeatureStore
 
 from models.config import ModelConfig
+from models.encoders import moments, standardised
 from models.rank.base import Ranker
 from models.rank.baselines.plain import matrix
 from models.rank.config import RankConfig
@@ -31,10 +32,7 @@ class Logistic(Ranker):
         from sklearn.linear_model import LogisticRegression
 
         raw = matrix(self.encoder(learn.pairs), self.encoder.genres)
-        known = np.where(np.isnan(raw).all(axis=0), 0.0, raw)
-        deviation = np.asarray(np.nanstd(known, axis=0, dtype=np.float64))
-        self.mean = np.asarray(np.nanmean(known, axis=0, dtype=np.float64))
-        self.deviation = np.where(deviation < 1e-3, np.inf, deviation)
+        self.mean, self.deviation = moments(raw, np.float64)
         solved = LogisticRegression(C=self.config.strength, max_iter=500).fit(self._rows(raw), learn.label.ravel())
         self.weights = np.append(solved.coef_[0], solved.intercept_)
         return {"iterations": int(solved.n_iter_[0])}
@@ -45,9 +43,7 @@ class Logistic(Ranker):
         return (rows @ self.weights[:-1] + self.weights[-1]).astype(np.float32)
 
     def _rows(self, raw: np.ndarray) -> np.ndarray:
-        unknown = np.isnan(raw)
-        standardised = (np.where(unknown, self.mean, raw) - self.mean) / self.deviation
-        return np.concatenate([standardised.clip(-5, 5), unknown], axis=1)
+        return np.concatenate([standardised(raw, self.mean, self.deviation), np.isnan(raw)], axis=1)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Weights, means and deviations."""

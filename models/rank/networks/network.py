@@ -14,7 +14,7 @@ from models import onnx
 from models.rank.base import Ranker
 from models.rank.config import NetworkConfig
 from models.rank.encoding import Batch
-from models.rank.networks.onnx import export
+from models.rank.networks.onnx import export_ranker
 from models.rank.networks.parts import Fields, Inputs, tensors
 from models.rank.samples.pairs import Pairs
 from models.rank.samples.samples import Samples
@@ -141,7 +141,7 @@ class NetworkRanker(Ranker):
 
     def save_parts(self, folder: Path) -> None:
         """The network as ONNX, which serving scores with."""
-        export(self.network, self.config.inputs.window, folder / onnx.FILE)
+        export_ranker(self.network, self.config.inputs.window, folder / onnx.FILE)
 
     def load_parts(self, folder: Path) -> None:
         """Take it back."""

@@ -14,7 +14,7 @@ PAIRS = ("numbers", "words", "genres", "people", "candidate")
 """Inputs with a row a pair; the others have one a user."""
 
 
-def export(network: Any, window: int, path: Path) -> None:
+def export_ranker(network: Any, window: int, path: Path) -> None:
     """Write a RankingNetwork; it takes any number of pairs of one user, whose history is `window` long."""
     fields = network.fields
     example = Inputs(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.encoders import moments
 from models.rank.encoding import Batch
 
 
@@ -75,11 +76,7 @@ class Fields(nn.Module):
     def learn(self, numbers: np.ndarray, buckets: int) -> None:
         """Boundaries, means and deviations of training rows (p, d)."""
         self.edges = torch.from_numpy(boundaries(numbers, buckets))
-        known = np.where(np.isnan(numbers).all(axis=0), 0.0, numbers)
-        self.mean = torch.from_numpy(np.nanmean(known, axis=0, dtype=np.float64).astype(np.float32))
-        deviation = np.nanstd(known, axis=0, dtype=np.float64)
-        # a column that never changed stays at its mean for good: no weight was learned for anything else
-        self.deviation = torch.from_numpy(np.where(deviation < 1e-3, np.inf, deviation).astype(np.float32))
+        self.mean, self.deviation = (torch.from_numpy(part.astype(np.float32)) for part in moments(numbers, np.float64))
 
     def forward(self, x: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The fields (p, count, dim), the film's own vector (p, film_dim), standardised numbers (p, d), 0 unknown."""
@@ -102,7 +99,7 @@ class Fields(nn.Module):
         return (more.flatten(0, 1).T + vectors[:, :, 0].flatten()).view(-1, d, dim)
 
     def standard(self, numbers: Tensor) -> Tensor:
-        """The numbers (p, d) standardised, 0 where unknown."""
+        """The numbers (p, d) as `models.encoders.standardised` has them, in what can be exported."""
         plain = torch.where(torch.isnan(numbers), self.mean, numbers)
         return ((plain - self.mean) / self.deviation).clamp(-5, 5)
 

@@ -15,7 +15,7 @@ from models.columns import integers, numbers, ragged, shares, window
 from models.config import ModelConfig
 from models.dataset import Dataset, Split
 from models.ids import Ids
-from models.recall.base import CHUNK, Recaller, best, leave_out
+from models.recall.base import CHUNK, Recaller, best, recommended
 
 
 class ContentConfig(ModelConfig):
@@ -67,15 +67,13 @@ class Content(Recaller):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Sum the similarities over each user's latest films; users without any get nothing."""
         history = self._history(users)
-        ids, scores = [], []
-        for start in range(0, max(users.num_rows, 1), CHUNK):  # no user: one empty slice
-            some = exclude[start : start + CHUNK] if exclude is not None else None
-            dense = (history[start : start + CHUNK] @ self.similar).toarray()
+
+        def score(some: slice) -> np.ndarray:
+            dense: np.ndarray = (history[some] @ self.similar).toarray()
             dense[dense == 0] = -np.inf
-            found = best(leave_out(dense, some, self.films), k, self.films)
-            ids.append(found[0])
-            scores.append(found[1])
-        return np.concatenate(ids), np.concatenate(scores)
+            return dense
+
+        return recommended(score, users.num_rows, k, exclude, self.films)
 
     def _history(self, users: pa.Table) -> sparse.csr_matrix:
         """What each film of the window weighs (n, m): the newest 1, a film seen twice both times."""

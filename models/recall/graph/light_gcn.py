@@ -26,11 +26,11 @@ from models.recall.graph.graph import (
     user_edges,
 )
 from models.recall.nn import histories
-from models.recall.nn.check import judge, validation_check
-from models.recall.nn.pasts import newest_first, pasts
+from models.recall.nn.pasts import Pasts, newest_first
+from models.recall.nn.recaller import NeuralRecaller
 from models.recall.nn.softmax import full_softmax, sampled_softmax
-from models.recall.search.vectors import VectorConfig, VectorRecaller
-from models.training import Task, device, train
+from models.recall.search.vectors import VectorConfig
+from models.training import Batches, Loss, device
 
 
 class LightGCNConfig(VectorConfig):
@@ -56,34 +56,22 @@ class LightGCNConfig(VectorConfig):
     """How many validation events judge an epoch."""
 
 
-class LightGCN(VectorRecaller):
+class LightGCN(NeuralRecaller):
     """LightGCN over films, users and people; users are propagated from their history as of any moment."""
 
     Config = LightGCNConfig
     config: LightGCNConfig
+    network: Roots
     messages: np.ndarray
     """(m, d) float32: what each film passes on to the users who have rated it."""
 
-    def fit(self, data: Dataset, until: Split) -> None:
-        """Train on every event up to `until` against what its user had rated before; up to `train`, stop early."""
+    def prepare(self, data: Dataset, until: Split) -> tuple[Batches, Loss]:
+        """Every event against what its user had rated before."""
         c = self.config
         table = data.histories(c.service, until)
-        flat = self._graph(table, data.catalogue(c.service, until) if c.people else None)
-        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
-        event, cut = pasts(flat, c.length)
-        with torch.random.fork_rng():
-            torch.manual_seed(c.seed)
-            self.network = Roots(self.rated, self.people, c.dim).to(device())
-            task = Task(
-                batches=lambda rng: np.array_split(rng.permutation(len(event)), -(-len(event) // c.batch)),
-                loss=lambda rows: self._loss(newest_first(flat, cut[rows]), flat.films[event[rows]] - 1),
-                measure=(lambda: judge(self._indexed(), check)) if check else None,
-                data=f"{data.data_hash} {data.protocol} {until}",
-            )
-            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
-        self.network.to(device())
-        self._indexed()
-        self.came_from(data, until)
+        examples = Pasts(self._graph(table, data.catalogue(c.service, until) if c.people else None), c.length)
+        self.network = Roots(self.rated, self.people, c.dim)
+        return lambda rng: examples.batches(c.batch, rng), lambda rows: self._loss(*examples.take(rows))
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """See VectorRecaller: one vector a user, of length one; a user without any known film is unknown."""
@@ -127,19 +115,15 @@ class LightGCN(VectorRecaller):
         return sampled_softmax(asked, films, target, torch.randint(len(films), (c.negatives,), device=device()))
 
     @torch.no_grad()
-    def _indexed(self) -> "LightGCN":
-        films, messages = (part.cpu().numpy() for part in self._propagated())
-        self.messages = messages
+    def reindex(self) -> None:
+        """Propagate, and keep the films' vectors and messages."""
+        self.network.to(device())  # where the graph is
+        films, self.messages = (part.cpu().numpy() for part in self._propagated())
         self.index_films(films)
-        return self
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The propagated films: their vectors and their messages; no one needs the graph any more."""
         return {"vectors": self.vectors, "messages": self.messages}
-
-    def facts(self) -> dict[str, Any]:
-        """The epochs trained."""
-        return {"epochs": self.epochs}
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Take the films' vectors and messages back."""

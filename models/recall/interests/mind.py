@@ -13,10 +13,10 @@ from models.dataset import Dataset, Split
 from models.ids import Ids
 from models.recall.interests.capsules import Capsules, interest_softmax
 from models.recall.nn import histories
-from models.recall.nn.check import judge, validation_check
-from models.recall.nn.pasts import newest_first, pasts
-from models.recall.search.vectors import VectorConfig, VectorRecaller
-from models.training import Task, device, train
+from models.recall.nn.pasts import Pasts, newest_first
+from models.recall.nn.recaller import NeuralRecaller
+from models.recall.search.vectors import VectorConfig
+from models.training import Batches, Loss, device
 
 
 class MindConfig(VectorConfig):
@@ -46,32 +46,21 @@ class MindConfig(VectorConfig):
     """How many validation events judge an epoch."""
 
 
-class Mind(VectorRecaller):
+class Mind(NeuralRecaller):
     """Dynamic routing of the history into interests; a film is as near as the nearest of them."""
 
     Config = MindConfig
     config: MindConfig
+    network: Capsules
 
-    def fit(self, data: Dataset, until: Split) -> None:
-        """Train on every event up to `until` against what its user had rated before; up to `train`, stop early."""
+    def prepare(self, data: Dataset, until: Split) -> tuple[Batches, Loss]:
+        """Every event against what its user had rated before."""
         c = self.config
         table = data.histories(c.service, until)
         self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
-        flat = histories.flatten(table, self.films)
-        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
-        event, cut = pasts(flat, c.length)
-        with torch.random.fork_rng():
-            torch.manual_seed(c.seed)
-            self.network = self._network().to(device())
-            task = Task(
-                batches=lambda rng: np.array_split(rng.permutation(len(event)), -(-len(event) // c.batch)),
-                loss=lambda rows: self._loss(newest_first(flat, cut[rows]), flat.films[event[rows]] - 1),
-                measure=(lambda: judge(self._indexed(), check)) if check else None,
-                data=f"{data.data_hash} {data.protocol} {until}",
-            )
-            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
-        self._indexed()
-        self.came_from(data, until)
+        examples = Pasts(histories.flatten(table, self.films), c.length)
+        self.network = self._network()
+        return lambda rng: examples.batches(c.batch, rng), lambda rows: self._loss(*examples.take(rows))
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """See VectorRecaller: the interests; who has fewer than others has the first again in the others' place."""
@@ -94,17 +83,13 @@ class Mind(VectorRecaller):
         c = self.config
         return Capsules(len(self.films), c.length, c.dim, c.interests, c.rounds, c.sharpness, c.recency, c.dropout)
 
-    def _indexed(self) -> "Mind":
+    def reindex(self) -> None:
+        """Index the film table."""
         self.index_films(self.network.film_vectors().detach().float().cpu().numpy())
-        return self
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The network's weights; the film table is among them."""
         return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
-
-    def facts(self) -> dict[str, Any]:
-        """The epochs trained."""
-        return {"epochs": self.epochs}
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
@@ -112,4 +97,4 @@ class Mind(VectorRecaller):
         self.network = self._network()
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.network.eval()
-        self._indexed()
+        self.reindex()

@@ -35,7 +35,7 @@ def validation_check(data: Dataset, service: str, seed: int, most: int = 2000) -
     )
 
 
-def judge(channel: Any, check: ValidationEvents) -> dict[str, float]:
+def early_stopping_metrics(channel: Any, check: ValidationEvents) -> dict[str, float]:
     """NDCG@10, HitRate@10 and Recall@50 of what the channel recommends; what it cannot answer is a miss."""
     if not check.targets:
         return dict.fromkeys(KEPT, 0.0)

@@ -1,13 +1,11 @@
 """Channels that compare vectors, and leave out what is seen."""
 
 from abc import abstractmethod
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
 from models import onnx
-from models.dataset import Dataset, Split
 from models.recall.base import Recaller
 from models.recall.search.index import IndexConfig, build_index, search
 from models.training import NeuralConfig
@@ -26,19 +24,9 @@ class VectorRecaller(Recaller):
     config: VectorConfig
     vectors: np.ndarray
     """(m, d) float32, a row a film of `self.films`."""
-    epochs: int | None = None
-    """How many passes were best, once that is known."""
     session: onnx.Session | None = None
     """What makes the vector of one user, where an exported network was loaded: several times as fast as PyTorch, whose
     layers are small here and are called from Python one by one."""
-
-    def refit(self, data: Dataset, until: Split) -> Self:
-        """A new model, trained up to `until` for as many epochs as were best here."""
-        model = type(self)(self.config)
-        model.epochs, model.run = self.epochs, self.run and self.run.with_name(until)
-        model.fit(data, until)
-        model.metrics = self.metrics | model.metrics
-        return model
 
     @abstractmethod
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:

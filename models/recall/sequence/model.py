@@ -16,13 +16,13 @@ from models.columns import ragged
 from models.dataset import Dataset, Split
 from models.ids import Ids
 from models.recall.nn import histories
-from models.recall.nn.check import judge, validation_check
 from models.recall.nn.film_facts import Fact, film_facts
 from models.recall.nn.histories import Histories
+from models.recall.nn.recaller import NeuralRecaller
 from models.recall.nn.softmax import full_softmax, sampled_softmax
-from models.recall.search.vectors import VectorConfig, VectorRecaller
+from models.recall.search.vectors import VectorConfig
 from models.recall.sequence.transformer import Transformer
-from models.training import Task, device, train
+from models.training import Batches, Loss, device
 
 USERS_AT_ONCE = 128
 """Users whose vectors are worked out together: attention holds a square of the history's length for each."""
@@ -66,33 +66,22 @@ class SequenceConfig(VectorConfig):
     """How many validation events judge an epoch."""
 
 
-class Sequence(VectorRecaller):
+class Sequence(NeuralRecaller):
     """Self-attention over the history, trained to name the next film at every position of it."""
 
     Config = SequenceConfig
     EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
     config: SequenceConfig
+    network: Transformer
 
-    def fit(self, data: Dataset, until: Split) -> None:
-        """Train on every user's history up to `until`; up to `train`, validation stops it early."""
+    def prepare(self, data: Dataset, until: Split) -> tuple[Batches, Loss]:
+        """Every user's history, cut into windows."""
         c = self.config
         table = data.histories(c.service, until)
         self.films = Ids(np.unique(ragged(table, "user_seen_movie_ids")[0]))
-        facts = self._facts(data, until)
+        self.network = self.build(self._facts(data, until))
         flat = histories.flatten(table, self.films)
-        check = validation_check(data, c.service, c.seed, c.judged) if until == "train" else None
-        with torch.random.fork_rng():
-            torch.manual_seed(c.seed)
-            self.network = self.build(facts).to(device())
-            task = Task(
-                batches=lambda rng: histories.batches(flat, c.length, c.positions, rng),
-                loss=lambda cut: self.loss(flat, cut),
-                measure=(lambda: judge(self._indexed(), check)) if check else None,
-                data=f"{data.data_hash} {data.protocol} {until}",
-            )
-            self.epochs, self.metrics = train(self.network, task, c, self.epochs, self.run)
-        self._indexed()
-        self.came_from(data, until)
+        return lambda rng: histories.batches(flat, c.length, c.positions, rng), lambda cut: self.loss(flat, cut)
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """See VectorRecaller: the vector at each history's last event; a user without any known film is unknown."""
@@ -142,12 +131,11 @@ class Sequence(VectorRecaller):
             dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
         )  # fmt: skip
 
-    def _indexed(self) -> "Sequence":
-        """The film table and the index of the weights as they are; neither is worked out anew for a request."""
-        with torch.no_grad():
-            self.table = self.network.films()
-            self.index_films(self._compared(self.table[1:]).float().cpu().numpy())
-        return self
+    @torch.no_grad()
+    def reindex(self) -> None:
+        """Keep the film table of the weights as they are, too: neither is worked out anew for a request."""
+        self.table = self.network.films()
+        self.index_films(self._compared(self.table[1:]).float().cpu().numpy())
 
     def _facts(self, data: Dataset, until: Split) -> np.ndarray:
         c = self.config
@@ -163,17 +151,13 @@ class Sequence(VectorRecaller):
         """The network's weights; the film table and the films' facts are among them."""
         return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
 
-    def facts(self) -> dict[str, Any]:
-        """The epochs trained."""
-        return {"epochs": self.epochs}
-
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
         self.epochs = facts["epochs"]
         self.network = self.build(tensors["facts"])
         self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         self.network.eval()
-        self._indexed()
+        self.reindex()
 
     def save_parts(self, folder: Path) -> None:
         """The network as ONNX: one history of any length, and the film table, which is not written twice."""

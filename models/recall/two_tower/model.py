@@ -12,17 +12,16 @@ from models import onnx
 from models.columns import integers, microseconds, numbers
 from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
-from models.recall.nn.check import judge, validation_check
 from models.recall.nn.negatives import Kinds, Negatives, Ratings
-from models.recall.search.vectors import VectorRecaller
+from models.recall.nn.recaller import NeuralRecaller
 from models.recall.two_tower.config import TwoTowerConfig
 from models.recall.two_tower.features import Features, FilmTable
 from models.recall.two_tower.towers import FilmInputs, Shape, Towers, UserInputs
 from models.recall.two_tower.training import Examples, Training
-from models.training import Task, train
+from models.training import Batches, Loss
 
 
-class TwoTower(VectorRecaller):
+class TwoTower(NeuralRecaller):
     """Two-tower retrieval: history, ids, genres, people, text, statistics and context, gated, in one space.
 
     Yi et al., Sampling-bias-corrected neural modeling (RecSys 2019), with negatives mixed in as in Yang et al. (WWW
@@ -31,38 +30,29 @@ class TwoTower(VectorRecaller):
 
     Config = TwoTowerConfig
     EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
+    DECISIVE = "recall@50"
     config: TwoTowerConfig
+    network: Towers
+    film_table: FilmTable
+    """The films that training ended with; a loaded model has their vectors alone."""
 
     def __init__(self, config: TwoTowerConfig) -> None:
         super().__init__(config)
         self.features = Features(config)
 
-    def fit(self, data: Dataset, until: Split) -> None:
-        """Train on the ratings up to `until`, then index the films as of its end.
-
-        Up to `train`, training stops early by Recall@50 of the validation events and keeps the best weights; further
-        on it runs for as many epochs as that took (see `refit`), or the configured number.
-        """
+    def prepare(self, data: Dataset, until: Split) -> tuple[Batches, Loss]:
+        """Every rating, with the user as of its moment, against films as they stand at the end of `until`."""
         catalogue = data.catalogue(self.config.service, until)
         self.films = Ids(integers(catalogue, "movie_id"))
-        check = validation_check(data, self.config.service, self.config.seed) if until == "train" else None
+        examples, negatives = self._examples(data, until, catalogue)
+        self.film_table = self.features.facts(catalogue)
+        self.network = self._network()
+        training = Training(self.network, examples, self.film_table, negatives, self.config)
+        return training.batches, training.loss
 
-        def measure() -> dict[str, float]:
-            assert check
-            self.index_films(self._film_vectors(facts))
-            found = judge(self, check)
-            return {"recall@50": found.pop("recall@50")} | found
-
-        with torch.random.fork_rng():
-            torch.manual_seed(self.config.seed)
-            examples, negatives = self._examples(data, until, catalogue)
-            facts = self.features.facts(catalogue)
-            self.network = self._network()
-            training = Training(self.network, examples, facts, negatives, self.config)
-            task = Task(training.batches, training.loss, measure if check else None, f"{data.data_hash} {until}")
-            self.epochs, self.metrics = train(self.network, task, self.config, self.epochs, self.run)
-        self.index_films(self._film_vectors(facts))
-        self.came_from(data, until)
+    def reindex(self) -> None:
+        """Index what the film tower makes of all films."""
+        self.index_films(self._film_vectors(self.film_table))
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (n, 1, d) of rows of user features; someone without any film known from training is not known."""
@@ -119,7 +109,7 @@ class TwoTower(VectorRecaller):
 
     def facts(self) -> dict[str, Any]:
         """What the features' widths are, the categories' values, the epochs trained."""
-        return self.features.described() | {"epochs": self.epochs}
+        return self.features.described() | super().facts()
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the towers and the index from what was saved."""
