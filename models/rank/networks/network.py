@@ -19,6 +19,7 @@ from models.rank.networks.parts import Fields, Inputs, tensors
 from models.rank.samples.pairs import Pairs
 from models.rank.samples.samples import Samples
 from models.training import Task, device, train
+from models.weights import PREFIX, take_weights, weights_of
 
 SLICE = 8192
 """Pairs scored at once: memory is that of their histories."""
@@ -128,16 +129,13 @@ class NetworkRanker(Ranker):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Weights, boundaries and the calibration."""
-        weights = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        return weights | self.calibration.tensors()
+        return weights_of(self.network, PREFIX) | self.calibration.tensors()
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network from what was saved."""
         super().restore(tensors, facts, store)
         self.network = self._build()
-        weights = {n.removeprefix("network."): v for n, v in tensors.items() if n.startswith("network.")}
-        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-        self.network.eval()
+        take_weights(self.network, tensors, PREFIX)
 
     def save_parts(self, folder: Path) -> None:
         """The network as ONNX, which serving scores with."""

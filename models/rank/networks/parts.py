@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from models.encoders import moments
 from models.rank.encoding import Batch
+from models.weights import small_embedding
 
 
 class Inputs(NamedTuple):
@@ -64,11 +65,11 @@ class Fields(nn.Module):
         self.register_buffer("edges", torch.full((numbers, buckets - 1), float("inf")))
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("deviation", torch.ones(numbers))
-        self.bucket = small(numbers * (buckets + 1), dim)  # 0 of each is for what is unknown
+        self.bucket = small_embedding(numbers * (buckets + 1), dim)  # 0 of each is for what is unknown
         self.register_buffer("offsets", torch.tensor(np.concatenate([[0], np.cumsum(words)])[:-1], dtype=torch.long))
-        self.word = small(max(sum(words), 1), dim)
-        self.genre, self.person = small(genres + 1, dim), small(people + 1, dim)
-        self.film = small(films + 1, film_dim)
+        self.word = small_embedding(max(sum(words), 1), dim)
+        self.genre, self.person = small_embedding(genres + 1, dim), small_embedding(people + 1, dim)
+        self.film = small_embedding(films + 1, film_dim)
         self.count = numbers + len(words) + 2
         """Fields of length `dim`."""
         self.width = self.count * dim + film_dim + numbers
@@ -109,13 +110,6 @@ class Fields(nn.Module):
         return torch.cat([fields.flatten(1), film, numbers], dim=1)
 
 
-def small(rows: int, dim: int) -> nn.Embedding:
-    """An embedding with small weights."""
-    made = nn.Embedding(rows, dim)
-    nn.init.normal_(made.weight, std=0.02)
-    return made
-
-
 def mean_of(table: nn.Embedding, ids: Tensor) -> Tensor:
     """The mean vector of the ids (p, n) that are not 0: (p, dim), zeros where all are."""
     # with zeros for 0 nothing is masked, and onnxruntime sums fast over the outermost axis
@@ -137,7 +131,7 @@ class TargetAttention(nn.Module):
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.rating, self.gap = small(11, dim), small(GAPS, dim)
+        self.rating, self.gap = small_embedding(11, dim), small_embedding(GAPS, dim)
         self.of_history, self.of_candidate = nn.Linear(dim, hidden), nn.Linear(dim, hidden, bias=False)
         self.of_product = nn.Linear(dim, hidden, bias=False)
         self.out = nn.Linear(hidden, 1)

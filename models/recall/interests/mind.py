@@ -17,6 +17,7 @@ from models.recall.nn.pasts import Pasts, newest_first
 from models.recall.nn.recaller import NeuralRecaller
 from models.recall.search.vectors import VectorConfig
 from models.training import Batches, Loss, device
+from models.weights import take_weights, weights_of
 
 
 class MindConfig(VectorConfig):
@@ -89,12 +90,11 @@ class Mind(NeuralRecaller):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The network's weights; the film table is among them."""
-        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+        return weights_of(self.network)
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
         self.epochs = facts["epochs"]
         self.network = self._network()
-        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-        self.network.eval()
+        take_weights(self.network, tensors)
         self.reindex()

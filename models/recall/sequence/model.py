@@ -23,6 +23,7 @@ from models.recall.nn.softmax import full_softmax, sampled_softmax
 from models.recall.search.vectors import VectorConfig
 from models.recall.sequence.transformer import Transformer
 from models.training import Batches, Loss, device
+from models.weights import take_weights, weights_of
 
 USERS_AT_ONCE = 128
 """Users whose vectors are worked out together: attention holds a square of the history's length for each."""
@@ -149,14 +150,13 @@ class Sequence(NeuralRecaller):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The network's weights; the film table and the films' facts are among them."""
-        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+        return weights_of(self.network)
 
     def restore(self, tensors: dict[str, np.ndarray], facts: dict[str, Any], store: FeatureStore) -> None:
         """Build the network and the index from what was saved."""
         self.epochs = facts["epochs"]
         self.network = self.build(tensors["facts"])
-        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-        self.network.eval()
+        take_weights(self.network, tensors)
         self.reindex()
 
     def save_parts(self, folder: Path) -> None:

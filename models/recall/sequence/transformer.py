@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.recall.nn.histories import Histories
+from models.weights import small_embedding
 
 BUCKETS = 64
 """Gaps in time on a logarithmic scale: two buckets for each doubling, the last from 2^31.5 seconds on."""
@@ -31,15 +32,15 @@ class Transformer(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.heads, self.length = heads, length
-        self.film = table(len(facts) + 1, dim)
+        self.film = small_embedding(len(facts) + 1, dim)
         self.register_buffer("facts", facts)
         self.of_facts = nn.Linear(facts.shape[1], dim, bias=False) if facts.shape[1] else None
         if self.of_facts is not None:
             nn.init.normal_(self.of_facts.weight, std=0.02)
-        self.rating = table(11, dim) if ratings else None
-        self.gap = table(BUCKETS, dim) if gaps else None
-        self.hour = table(24, dim) if calendar else None
-        self.weekday = table(7, dim) if calendar else None
+        self.rating = small_embedding(11, dim) if ratings else None
+        self.gap = small_embedding(BUCKETS, dim) if gaps else None
+        self.hour = small_embedding(24, dim) if calendar else None
+        self.weekday = small_embedding(7, dim) if calendar else None
         self.distance = nn.Embedding(length, heads)
         self.elapsed = nn.Embedding(BUCKETS, heads) if gaps else None
         for bias in (self.distance, self.elapsed):
@@ -146,13 +147,6 @@ def attended(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
 def attention(q: Tensor, k: Tensor, bias: Tensor, width: int) -> Tensor:
     """Weights (b, heads, n, t) of what is seen, for a head's width."""
     return torch.softmax(q * width**-0.5 @ k.transpose(2, 3) + bias, dim=3)
-
-
-def table(rows: int, dim: int) -> nn.Embedding:
-    """An embedding with small weights."""
-    made = nn.Embedding(rows, dim)
-    nn.init.normal_(made.weight, std=0.02)
-    return made
 
 
 def bucket(start: Tensor, end: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from models.recall.two_tower.features import Features, FilmTable
 from models.recall.two_tower.towers import FilmInputs, Shape, Towers, UserInputs
 from models.recall.two_tower.training import Examples, Training
 from models.training import Batches, Loss
+from models.weights import PREFIX, take_weights, weights_of
 
 
 class TwoTower(NeuralRecaller):
@@ -104,8 +105,8 @@ class TwoTower(NeuralRecaller):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Weights of both towers, the films' vectors, what the features learned."""
-        weights = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        return weights | {"trained": self.trained, "vectors": self.vectors} | self.features.tensors()
+        own = {"trained": self.trained, "vectors": self.vectors}
+        return weights_of(self.network, PREFIX) | own | self.features.tensors()
 
     def facts(self) -> dict[str, Any]:
         """What the features' widths are, the categories' values, the epochs trained."""
@@ -116,9 +117,7 @@ class TwoTower(NeuralRecaller):
         self.trained, self.epochs = tensors["trained"], facts["epochs"]
         self.features.restore(tensors, facts)
         self.network = self._network()
-        weights = {n.removeprefix("network."): v for n, v in tensors.items() if n.startswith("network.")}
-        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-        self.network.eval()
+        take_weights(self.network, tensors, PREFIX)
         self.index_films(tensors["vectors"])
 
     def save_parts(self, folder: Path) -> None:
