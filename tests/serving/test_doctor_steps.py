@@ -31,7 +31,7 @@ from serving.doctor.warehouse import Warehouse, read_warehouse, rows_check
 from serving.statistics import thresholds
 from tests.commands import REPOSITORY
 
-NAMES = ["versions", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online"]
+NAMES = ["versions", "settings", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online"]
 NAMES += ["materialized", "nulls", "served", "drift", "artifacts", "reports"]
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.monitoring.feature_log import SERVICE, SHARE, sample_rate
+from serving.config import settings
+from serving.monitoring.feature_log import SERVICE
 from serving.pipeline.user_context import UserContexts
 from serving.schemas.requests import CandidatesQuery, ListQuery
 from serving.telemetry.deadlines import Stages
@@ -22,6 +23,7 @@ from serving.telemetry.metrics import Metrics
 from tests.features.online import equal
 from tests.serving.servers import KEYS, PATIENT, WRITER, served, wait_for
 
+SHARE = "CINEFEAST_LOG_FEATURES"
 ALL = {SHARE: "1"}
 
 
@@ -151,10 +153,10 @@ def test_an_answer_that_has_begun_before_a_swap_ends_as_it_began(recommender: An
 
 def test_the_share_that_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SHARE, raising=False)
-    assert sample_rate(0.1) == 0.1
+    assert settings().log_features is None
     monkeypatch.setenv(SHARE, "0")
-    assert sample_rate(0.1) == 0.0
+    assert settings().log_features == 0.0
     for wrong in ("1.5", "-1", "some", "nan"):
         monkeypatch.setenv(SHARE, wrong)
         with pytest.raises(CineFeastError, match=f"{SHARE}='{wrong}' is no share"):
-            sample_rate(0.1)
+            settings()
