@@ -4,7 +4,7 @@ A page has a table where it has `<!-- NAME -->` and `<!-- /NAME -->`; what is be
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ LISTS = ("debiased_hit_rate@50", "novelty@50", "coverage@50")
 Result = dict[str, Any]
 
 
-def rewrite() -> list[Path]:
-    """Put the tables into every page that has a place for them; the pages that changed."""
+def rewrite(others: Mapping[str, Callable[[str], str]] = {}) -> list[Path]:
+    """Put the tables, and `others`, into every page that has a place for them; the pages that changed."""
     changed = []
     for page in pages():
         before = page.read_text(encoding="utf-8")
-        after = filled(before, "docs/" if page.parent == CHECKOUT else "")
+        after = filled(before, "docs/" if page.parent == CHECKOUT else "", others)
         if after != before:
             page.write_text(after, encoding="utf-8")
             changed.append(page)
@@ -38,9 +38,9 @@ def pages() -> list[Path]:
     return [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
-def filled(text: str, place: str) -> str:
-    """A page with its tables as the results have them; `place` leads from it to docs/."""
-    for name, make in SECTIONS.items():
+def filled(text: str, place: str, others: Mapping[str, Callable[[str], str]] = {}) -> str:
+    """A page with its tables as the results have them, and `others`; `place` leads from it to docs/."""
+    for name, make in {**SECTIONS, **others}.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if start in text and end in text:
             before, _, rest = text.partition(start)

@@ -8,7 +8,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from serving.api.auth import Keys
-from serving.api.middleware import BodyLimit, ClientLimit, RequestLimit, most_requests
+from serving.api.middleware import BodyLimit, ClientLimit, RequestLimit
 from serving.api.problems import add_handlers
 from serving.api.routes.events import add_events
 from serving.api.routes.films import add_films
@@ -16,6 +16,7 @@ from serving.api.routes.health import add_health
 from serving.api.routes.page import add_page
 from serving.api.routes.recommendations import add_lists
 from serving.api.routes.users import add_users
+from serving.config import settings
 from serving.pipeline.recommender import Recommender
 from serving.runtime.service import Service
 from serving.telemetry.deadlines import Stages
@@ -51,7 +52,7 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     )
     app.state.service, app.state.keys = service, keys
     app.add_middleware(BodyLimit)
-    app.add_middleware(RequestLimit, most=most_requests())
+    app.add_middleware(RequestLimit, most=settings().max_requests)
     app.add_middleware(ClientLimit, keys=keys)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)

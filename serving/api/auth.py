@@ -1,9 +1,8 @@
-"""Who may write: API keys from the environment; and how often each key, and each client without one, may ask."""
+"""Who may write: API keys; and how often each key, and each client without one, may ask."""
 
 import hashlib
 import hmac
 import math
-import os
 import time
 from typing import Annotated
 
@@ -13,37 +12,26 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
 
-from dbt_project.errors import CineFeastError
 from serving.api.rate_limit import Windows
+from serving.config import keys, settings
 from serving.errors import NoKeyError, TooManyError
 
-WRITE_KEYS, ADMIN_KEYS = "CINEFEAST_WRITE_KEYS", "CINEFEAST_ADMIN_KEYS"
-"""Keys between commas; an admin's key may write, too. Without any nobody may."""
-RATE, READ_RATE = "CINEFEAST_RATE_LIMIT", "CINEFEAST_READ_LIMIT"
-SHORTEST = 16
-HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=f"one of ${WRITE_KEYS} or ${ADMIN_KEYS}")
+HEADER = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="one of $CINEFEAST_WRITE_KEYS or $CINEFEAST_ADMIN_KEYS"
+)
 
 
 class Keys:
-    """The keys of the environment when the server started."""
+    """The keys that were set when the server started, and their limits; an admin's key may write, too."""
 
     def __init__(self) -> None:
-        admin, write = (self._given(name) for name in (ADMIN_KEYS, WRITE_KEYS))
+        given = settings()
+        admin, write = keys(given.admin_keys), keys(given.write_keys)
         self._may = {"write": [*write, *admin], "admin": admin}
-        self._rate, self._read_rate = rate(RATE, "100/second"), rate(READ_RATE, "1000/second")
+        self._rate, self._read_rate = parse(given.rate_limit), parse(given.read_limit)
         self._asked = MovingWindowRateLimiter(MemoryStorage())
         self._windows = Windows()
         self._read = FixedWindowRateLimiter(self._windows)
-
-    @staticmethod
-    def _given(name: str) -> list[bytes]:
-        keys = [key.strip().encode() for key in os.environ.get(name, "").split(",") if key.strip()]
-        if any(len(key) < SHORTEST for key in keys):
-            raise CineFeastError(
-                f"a key of {name} is shorter than {SHORTEST} characters",
-                f"export {name}=$(python3 -c 'import secrets; print(secrets.token_urlsafe())')",
-            )
-        return keys
 
     def check(self, may: str, given: str | None) -> None:
         """NoKeyError where the key may not do this, TooManyError where it asks too often."""
@@ -62,15 +50,6 @@ class Keys:
         sent = (given or "").encode("utf-8", "replace")
         # every key is compared, in constant time: how long it takes tells nothing
         return bool(sum(hmac.compare_digest(sent, key) for key in self._may[may]))
-
-
-def rate(setting: str, otherwise: str) -> RateLimitItem:
-    """The rate that the environment sets; CineFeastError where it is none."""
-    given = os.environ.get(setting) or otherwise
-    try:
-        return parse(given)
-    except ValueError:
-        raise CineFeastError(f"{setting}={given!r} is no rate", f"export {setting}={otherwise}") from None
 
 
 def hit(limiter: RateLimiter, most: RateLimitItem, who: str, told: str) -> None:

@@ -1,25 +1,13 @@
 """What a request passes before a route sees it: limits on its client, on requests at a time, on the size of bodies."""
 
-import os
-
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dbt_project.errors import CineFeastError
 from serving.api.auth import HEADER, Keys
 from serving.api.problems import problem_of
 from serving.errors import OverloadedError, TooLargeError, TooManyError
 
 MOST_BYTES = 1_000_000
-MOST_REQUESTS = "CINEFEAST_MAX_REQUESTS"
-
-
-def most_requests() -> int:
-    """Requests that a worker has at a time, those that wait for a thread included."""
-    given = os.environ.get(MOST_REQUESTS) or "64"
-    if not given.isdecimal() or int(given) < 1:
-        raise CineFeastError(f"{MOST_REQUESTS}={given!r} is no number above 0", f"export {MOST_REQUESTS}=64")
-    return int(given)
 
 
 def is_limited(scope: Scope) -> bool:

@@ -1,6 +1,5 @@
 """What no answer can do without: the user's row out of Redis, the searches, the networks; nothing else."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from models.ids import Ids
 from models.recall.fan_out import BROUGHT
 from models.recall.search.index import search
 from models.recall.search.vectors import VectorRecaller
-from serving.features.reader import REDIS
+from serving.config import REDIS, text_of
 from serving.features.user_vectors import vector_channels
 from serving.pipeline.recommender import Recommender
 from serving.runtime.loader import load_recommender
@@ -62,7 +61,7 @@ def floor_of(recommender: Recommender, user: int) -> tuple[Work, list[Work]]:
     batch = models.ranker.encoder(models.pairs(row, catalogue, found, rows))
     channels = [channel for _, channel in vector_channels(models)]
     asked = [(channel, channel.user_vectors(row)[0][0]) for channel in channels]
-    nodes, options = RedisOnlineStore._parse_connection_string(os.environ[REDIS])
+    nodes, options = RedisOnlineStore._parse_connection_string(text_of(REDIS))
     client = redis.Redis(**nodes[0], **options)
     config = features.store.config
     entity = EntityKey(join_keys=["user_id"], entity_values=[Value(int64_val=user)])

@@ -23,7 +23,8 @@ from dbt_project.workspace import VARIABLE, Workspace, workspace
 from feature_repo.bench.redis_server import redis_server
 from serving.bench.load import Load, load
 from serving.bench.plain import PlainFeast
-from serving.features.reader import REDIS, check_built
+from serving.config import REDIS, text_of
+from serving.features.reader import check_built
 
 CLIENTS = (1, 8, 32)
 TURNS = 10
@@ -42,7 +43,7 @@ def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
     measurement's own. CineFeastError where the server does not become ready.
     """
     check_built()
-    with contextlib.nullcontext() if os.environ.get(REDIS) else own_redis(workspace()):
+    with contextlib.nullcontext() if text_of(REDIS) else own_redis(workspace()):
         from feature_repo.store import load_store
         from serving.bench.floor import Floor
 

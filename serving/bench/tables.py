@@ -10,7 +10,7 @@ from rich.table import Table
 from dbt_project import bench
 from feature_repo.bench.features import TARGETS, Measured
 from serving.bench.serve import CLIENTS
-from serving.features.user_vectors import Mode
+from serving.config import Mode
 
 
 def print_features(measured: Measured) -> None:

@@ -1,7 +1,6 @@
 """`cinefeast bench vectors`: an answer's time in each mode of user vectors, and how old a vector can be."""
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +11,9 @@ import redis
 
 from dbt_project.workspace import workspace
 from serving.bench.serve import keys, own_redis
-from serving.features.reader import REDIS, check_built
-from serving.features.user_vectors import InRedis, Mode, vector_channels, vector_store
+from serving.config import REDIS, Mode, text_of
+from serving.features.reader import check_built
+from serving.features.user_vectors import InRedis, vector_channels, vector_store
 from serving.pipeline.recommender import Recommender
 from serving.runtime.loader import load_recommender
 from serving.runtime.precompute import precompute
@@ -36,7 +36,7 @@ class Measured:
 def measure(users: int) -> dict[str, Any]:
     """All modes in turns on the same users, each asked twice, in milliseconds; Redis as in `bench serve`."""
     check_built()
-    with contextlib.nullcontext() if os.environ.get(REDIS) else own_redis(workspace()):
+    with contextlib.nullcontext() if text_of(REDIS) else own_redis(workspace()):
         from feature_repo.store import load_store
 
         precompute()

@@ -236,10 +236,12 @@ def rankers(
 
 @app.command()
 def tables() -> None:
-    """Write the documentation's tables anew from docs/results."""
+    """Write the documentation's tables anew from docs/results, and that of the settings."""
     from models.evaluation.tables import rewrite
+    from serving.cli.settings import markdown
 
-    print("\n".join(f"wrote {page}" for page in rewrite()) or "the tables are those of docs/results already")
+    changed = rewrite({"settings": lambda place: markdown()})
+    print("\n".join(f"wrote {page}" for page in changed) or "the tables are those of docs/results already")
 
 
 @app.command()
@@ -307,6 +309,16 @@ def doctor(
     raise typer.Exit(found.status == "wrong")
 
 
+@app.command()
+def settings(
+    as_json: Annotated[bool, typer.Option("--json", help="a list of objects instead of a table")] = False,
+) -> None:
+    """Print every environment variable: value, source, meaning. Exits with 1 if a value cannot be used."""
+    from serving.cli.settings import print_settings
+
+    print_settings(as_json)
+
+
 @peers.command()
 def export(protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time") -> None:
     """Write the split and the cases as parquet to the workspace."""
@@ -327,7 +339,8 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one line on stderr and exit code 1."""
     # Matrices here are small: threads of one matrix product wait for each other longer than they compute, and on a
     # busy machine 10 times longer (docs/evaluation.md). DuckDB has threads of its own. Set it to have more.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if sys.argv[1:2] != ["settings"]:  # which tells what others have set
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
     except CineFeastError as error:

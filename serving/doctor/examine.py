@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dbt_project.workspace import Workspace
+from serving.config import export
 from serving.doctor import resources
 from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
 from serving.doctor.checks import Check, Diagnosis
@@ -13,6 +14,7 @@ from serving.doctor.events import SERVE, events_check
 from serving.doctor.landed import FETCH, landed_check, read_landed
 from serving.doctor.online import materialized_check, online_check
 from serving.doctor.registry import open_registry, registry_check
+from serving.doctor.settings import SETTINGS, settings_check
 from serving.doctor.versions import INSTALL, versions
 from serving.doctor.warehouse import (
     BUILD,
@@ -37,9 +39,10 @@ def look(space: Workspace) -> Diagnosis:
     found = Diagnosis()
     apply, materialize = feast_command("apply"), feast_command(MATERIALIZE)
     found.run("versions", INSTALL, versions)
+    found.run("settings", SETTINGS, settings_check)
     landed = found.attempt("landed", FETCH, read_landed, space)
     found.run("disk", f"du -sh {space.root}/*", resources.disk, space, landed)
-    found.run("memory", f"export {resources.LIMIT}={resources.DEFAULT_LIMIT}", resources.memory, space, landed)
+    found.run("memory", export(resources.LIMIT), resources.memory, space, landed)
     if landed:
         found.run("landed", FETCH, landed_check, landed)
     warehouse = found.attempt("warehouse", BUILD, read_warehouse, space)

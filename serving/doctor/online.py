@@ -1,6 +1,5 @@
 """The fourth step: does the online store answer, and was it materialized from the warehouse that is published now?"""
 
-import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.pull import within
 from feature_repo.offline_store.sql import columns, quoted
+from serving.config import REDIS, text_of
 from serving.doctor.checks import Check, combined, listed
 from serving.doctor.warehouse import BUILD, Warehouse, iso_time, opened
-from serving.features.reader import MATERIALIZE, REDIS, feast_command, unavailable
+from serving.features.reader import MATERIALIZE, feast_command, unavailable
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -32,7 +32,7 @@ def materialized_views(store: "FeatureStore") -> list[Any]:
 def online_check(store: "FeatureStore", space: Workspace, warehouse: Warehouse | None) -> Check:
     """Wrong where the store does not answer, or a view was never or not wholly materialized, or from an older build."""
     again = feast_command(MATERIALIZE)
-    if not os.environ.get(REDIS) and not space.online.exists():
+    if not text_of(REDIS) and not space.online.exists():
         raise CineFeastError(
             f"missing: no online store at {space.online}", f"{feast_command('apply')} && feast {MATERIALIZE}"
         )

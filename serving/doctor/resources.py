@@ -1,6 +1,5 @@
 """Room for the next build, on disk and in memory."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -9,12 +8,12 @@ import psutil
 from rich.filesize import decimal
 
 from dbt_project.workspace import Workspace
+from serving.config import export, text_of
 from serving.doctor.checks import Check
 from serving.doctor.landed import Landed
 from serving.statistics.thresholds import BYTES_PER_RATING
 
 LIMIT = "CINEFEAST_MEMORY_LIMIT"
-DEFAULT_LIMIT = "12GB"  # profiles.yml
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -49,10 +48,10 @@ def disk(space: Workspace, landed: Landed | None) -> Check:
 
 def memory(space: Workspace, landed: Landed | None) -> Check:
     """Warn where dbt's memory limit lets it take more than there is, and the data are large enough to try."""
-    text = os.environ.get(LIMIT, DEFAULT_LIMIT)
+    text = text_of(LIMIT)
     limit = parsed(text)
     if limit is None:
-        return Check("memory", "wrong", f"{LIMIT}={text} is not a size", f"export {LIMIT}={DEFAULT_LIMIT}")
+        return Check("memory", "wrong", f"{LIMIT}={text} is not a size", export(LIMIT))
     available = available_memory()
     need = min(limit, 2 * build_size(space, landed))
     detail = f"{decimal(available)} available, the next build takes up to {decimal(need)}"

@@ -5,7 +5,6 @@ tens of milliseconds; so films are read in bulk when the server starts and stamp
 """
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import redis.exceptions
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
+from serving.config import REDIS, addresses, text_of
 from serving.errors import OnlineStoreError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CATALOGUE = "catalogue_v1"
 SEEN = "seen_v1"
 RULES = "rules_v1"
-REDIS = "REDIS_CONNECTION_STRING"
 ONLINE_ERRORS = (redis.exceptions.RedisError, sqlite3.Error, OSError)
 """What a store that does not answer raises."""
 MOVIES_PER_READ = 1000
@@ -37,7 +36,7 @@ MATERIALIZE = "materialize 1970-01-01T00:00:00 $(date -u +%Y-%m-%dT%H:%M:%S)"
 
 def feast_options() -> list[str]:
     """The options that make `feast` use serving's store: Redis where REDIS_CONNECTION_STRING is set."""
-    return ["-f", "feature_store.redis.yaml"] if os.environ.get(REDIS) else []
+    return ["-f", "feature_store.redis.yaml"] if text_of(REDIS) else []
 
 
 def feast_command(verb: str) -> str:
@@ -47,7 +46,7 @@ def feast_command(verb: str) -> str:
 
 def unavailable(error: Exception) -> OnlineStoreError:
     """Say which store does not answer and what to do about it."""
-    address = (os.environ.get(REDIS) or "").split(",")[0]
+    address = addresses(text_of(REDIS))
     if address:
         return OnlineStoreError(
             f"the online store (Redis at {address}) does not answer: {error}",
@@ -71,7 +70,7 @@ def check_built() -> None:
 def fail_fast(store: "FeatureStore") -> "FeatureStore":
     """Make a dead Redis known within a second: by default its client tries for several before it says so."""
     online = store.config.online_store
-    if os.environ.get(REDIS):
+    if text_of(REDIS):
         online.connection_string += ",retry=null,socket_connect_timeout=1,socket_timeout=1"
     return store
 

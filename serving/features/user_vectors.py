@@ -4,25 +4,22 @@ Models that compare vectors spend most of an answer's time on the user's. What i
 workers, or in the process where there is none.
 """
 
-import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import redis
 
-from dbt_project.errors import CineFeastError
 from models.recall.search.vectors import VectorRecaller
 from models.two_stage import TwoStage
-from serving.features.reader import REDIS, content_hash
+from serving.config import REDIS, Mode, text_of
+from serving.features.reader import content_hash
 from serving.telemetry.metrics import Metrics
 
-SETTING = "CINEFEAST_USER_VECTORS"
 MINUTES, DAY = 300, 86_400
 """Seconds that vectors are kept."""
 PATIENCE = 0.05
@@ -31,19 +28,6 @@ MOST = 50_000
 """Vectors that a process keeps where there is no Redis."""
 
 Vectors = tuple[np.ndarray, np.ndarray]
-
-
-class Mode(StrEnum):
-    """When a user's vector is worked out."""
-
-    REQUEST = "request"
-    """For each request: it knows all that the features know."""
-    MINUTES = "minutes"
-    """Kept for five minutes: the last five may be missing."""
-    VERSION = "version"
-    """Kept under the versions of features and models: a new event or a new model misses by itself."""
-    BATCH = "batch"
-    """By `cinefeast precompute`: it knows what was known then; for a user who is not there, for the request."""
 
 
 class VectorStore(Protocol):
@@ -106,20 +90,9 @@ class InRedis:
             return
 
 
-def mode() -> Mode:
-    """What the environment asks for."""
-    given = os.environ.get(SETTING) or Mode.REQUEST
-    try:
-        return Mode(given)
-    except ValueError:
-        raise CineFeastError(
-            f"{SETTING}={given!r} is none of {', '.join(Mode)}", f"export {SETTING}={Mode.REQUEST}"
-        ) from None
-
-
 def vector_store() -> VectorStore:
     """Redis where there is one."""
-    address = os.environ.get(REDIS)
+    address = text_of(REDIS)
     return InRedis(address) if address else InProcess()
 
 

@@ -1,6 +1,5 @@
 """Features that were served, logged through Feast: a row a film shown, with the request's id, to be trained on."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbt_project.errors import CineFeastError
 from models.columns import integers
 from models.ids import Ids
+from serving.config import settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 SERVICE = "served_v1"
-SAMPLE_RATE = "CINEFEAST_LOG_FEATURES"
 PRESENT, NULL_VALUE, NOT_FOUND = 1, 2, 3
 """Feast's FieldStatus."""
 
@@ -37,7 +35,7 @@ class LoggedAnswer:
 class FeatureLog:
     """Logs what answers of one catalogue were made of, to where the service's configuration says. For one thread.
 
-    CineFeastError where the share that is set is none.
+    `sample_rate` is the share of answers that are logged: what is set, or else the service's.
     """
 
     def __init__(self, store: "FeatureStore", known: set[str], films: pa.Table) -> None:
@@ -45,7 +43,8 @@ class FeatureLog:
         self._service = store.get_feature_service(SERVICE)
         self._store = store
         self._views = self._service.feature_view_projections
-        self.sample_rate = sample_rate(self._service.logging_config.sample_rate)
+        share = settings().log_features
+        self.sample_rate: float = self._service.logging_config.sample_rate if share is None else share
         features = [feature.name for view in self._views for feature in view.features]
         self.user_features = [name for name in features if name in known]
         self._films = films.select([name for name in features if name in films.column_names])
@@ -79,15 +78,3 @@ def values_and_status(feature: str, users: pa.Table, films: pa.Table) -> tuple[A
     if feature not in table.column_names:
         return pa.nulls(len(users)), np.full(len(users), NOT_FOUND)
     return table[feature], pc.if_else(pc.is_valid(table[feature]), PRESENT, NULL_VALUE)
-
-
-def sample_rate(otherwise: float) -> float:
-    """The share of answers that are logged: $CINEFEAST_LOG_FEATURES, or else the service's sample rate."""
-    given = os.environ.get(SAMPLE_RATE) or str(otherwise)
-    try:
-        number = float(given)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise CineFeastError(f"{SAMPLE_RATE}={given!r} is no share", f"export {SAMPLE_RATE}={otherwise:g}")
-    return number

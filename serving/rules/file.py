@@ -1,7 +1,6 @@
 """The rules in force: a TOML file, read again when it changes."""
 
 import logging
-import os
 import threading
 import tomllib
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from pydantic import ValidationError
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
+from serving.config import settings
 from serving.rules.models import Rules, Settings
 
 log = logging.getLogger("cinefeast.rules")
-FILE = "CINEFEAST_RULES"
 
 
 class RuleBook:
@@ -33,7 +32,7 @@ class RuleFile:
     """
 
     def __init__(self, space: Workspace) -> None:
-        self.path = Path(os.environ.get(FILE) or space.root / "rules.toml")
+        self.path = settings().rules or space.root / "rules.toml"
         self._lock = threading.Lock()
         self._stamp = self._stamp_now()
         self._book = RuleBook(read(self.path))

@@ -6,9 +6,10 @@ from pathlib import Path
 from dbt_project.workspace import workspace
 from models.served import CHANNELS, RANKER
 from models.two_stage import TwoStage
+from serving.config import Mode, settings
 from serving.events.film_updates import FilmUpdates
 from serving.features.reader import OnlineFeatures, check_built, fail_fast
-from serving.features.user_vectors import Mode, UserVectors, mode, vector_store
+from serving.features.user_vectors import UserVectors, vector_store
 from serving.pipeline.recommender import Recommender
 from serving.rules.file import RuleFile
 from serving.telemetry.deadlines import Stages
@@ -17,7 +18,7 @@ from serving.telemetry.deadlines import Stages
 def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender:
     """The recommender of the workspace: trained artifacts, the live registry, the online store.
 
-    `vectors` is when users' vectors are worked out, as the environment says where it is not given.
+    `vectors` is when users' vectors are worked out, as is set where it is not given.
     Raises CineFeastError with the next command for whatever step is missing.
     """
     place = workspace()
@@ -28,7 +29,7 @@ def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender
     store = fail_fast(load_store())
     version = models_version(place.artifacts)
     models = TwoStage.load(place.artifacts, store)
-    UserVectors(models, version, vectors or mode(), vector_store(), stages.metrics)
+    UserVectors(models, version, vectors or settings().user_vectors, vector_store(), stages.metrics)
     features = OnlineFeatures(store, models.services)
     return Recommender(features, models, version, FilmUpdates(place), rules, stages)
 

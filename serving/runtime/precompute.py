@@ -3,8 +3,9 @@
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
 from models.two_stage import TwoStage
-from serving.features.reader import REDIS, OnlineFeatures, check_built
-from serving.features.user_vectors import InRedis, Mode, UserVectors, vector_store
+from serving.config import REDIS, Mode
+from serving.features.reader import OnlineFeatures, check_built
+from serving.features.user_vectors import InRedis, UserVectors, vector_store
 from serving.runtime.loader import models_version
 from serving.telemetry.metrics import Metrics
 

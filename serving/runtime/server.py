@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.multiprocess import mark_process_dead
 
 from dbt_project.errors import CineFeastError
+from serving.config import settings, unknown
 from serving.features.reader import check_built
 from serving.runtime.supervisor import supervise
 from serving.telemetry.metrics import share_between_workers
@@ -28,8 +30,12 @@ def serve(create_app: AppFactory, host: str, port: int, workers: int = 1) -> Non
 
     Workers are forked, so `create_app` imports what is heavy when it is called, not before.
 
-    Raises CineFeastError when the port is taken, or when the warm-up finds a step that has not run.
+    Raises CineFeastError when a setting is wrong or the port is taken, or when the warm-up finds a step that has not
+    run.
     """
+    settings()  # what is wrong is told once, by no worker
+    for line in unknown():
+        print(f"warning: {line}; next: cinefeast settings", file=sys.stderr)
     check_built()
     with listen(host, port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"

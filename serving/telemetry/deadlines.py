@@ -1,6 +1,5 @@
 """Each stage of an answer within its time: one that is late, raises or is known to be down is left out, and said so."""
 
-import os
 import threading
 import time
 from collections import deque
@@ -9,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from dbt_project.errors import CineFeastError
+from serving.config import settings
 from serving.telemetry.metrics import Metrics
 
 REST = 1.0
@@ -19,21 +18,6 @@ LONG = 0.05
 ALONE = 0.05
 """Seconds that stages begun together share a thread: more threads would wait for each other's interpreter lock, and one
 that hands over to another takes longer than some stages do. One that hangs keeps the others so long and no longer."""
-BUDGETS = {"features": 0.5, "recall": 1.0, "rank": 1.0}
-"""Seconds that a stage may take before the answer goes on without it; recall is all channels together."""
-
-
-def budget(stage: str) -> float:
-    """The stage's seconds: $CINEFEAST_BUDGET_STAGE, or what BUDGETS has."""
-    name = f"CINEFEAST_BUDGET_{stage.upper()}"
-    given = os.environ.get(name) or str(BUDGETS[stage])
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 600:
-        raise CineFeastError(f"{name}={given!r} is no number of seconds", f"export {name}={BUDGETS[stage]}")
-    return seconds
 
 
 class StageError(Exception):
@@ -49,7 +33,9 @@ class Stages:
 
     def __init__(self, metrics: Metrics, threads: int = 32) -> None:
         self.metrics = metrics
-        self.budgets = {stage: budget(stage) for stage in BUDGETS}
+        given = settings()
+        self.budgets = {"features": given.budget_features, "recall": given.budget_recall, "rank": given.budget_rank}
+        """Seconds that a stage may take before the answer goes on without it; recall is all channels together."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stage")
         self._lock = threading.Lock()
         self._late: dict[str, Future[Any]] = {}

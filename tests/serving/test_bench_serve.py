@@ -9,8 +9,9 @@ import pytest
 from serving.bench import vectors as bench_vectors
 from serving.bench.load import Load
 from serving.bench.serve import CLIENTS, measure, soaked
+from serving.config import Mode
 from serving.features import user_vectors
-from serving.features.user_vectors import MINUTES, Mode
+from serving.features.user_vectors import MINUTES
 
 
 def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

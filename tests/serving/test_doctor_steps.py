@@ -31,8 +31,8 @@ from serving.doctor.warehouse import Warehouse, read_warehouse, rows_check
 from serving.statistics import thresholds
 from tests.commands import REPOSITORY
 
-NAMES = ["versions", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online", "events"]
-NAMES += ["materialized", "nulls", "served", "drift", "artifacts", "reports"]
+NAMES = ["versions", "settings", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online"]
+NAMES += ["events", "materialized", "nulls", "served", "drift", "artifacts", "reports"]
 
 
 def line(found: Diagnosis, name: str) -> Check:

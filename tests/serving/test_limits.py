@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.api.auth import READ_RATE, Keys
+from serving.api.auth import Keys
 from serving.errors import TooManyError
 from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
@@ -49,7 +49,7 @@ def test_others_are_not_held_up(client: httpx.Client) -> None:
 
 
 def test_addresses_of_a_window_that_is_over_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(READ_RATE, "1/second")
+    monkeypatch.setenv("CINEFEAST_READ_LIMIT", "1/second")
     keys = Keys()
     for n in range(5000):
         keys.count(None, f"10.0.{n // 256}.{n % 256}")
@@ -66,6 +66,6 @@ def test_addresses_of_a_window_that_is_over_take_no_memory(monkeypatch: pytest.M
 
 
 def test_a_rate_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(READ_RATE, "often")
+    monkeypatch.setenv("CINEFEAST_READ_LIMIT", "often")
     with pytest.raises(CineFeastError, match="CINEFEAST_READ_LIMIT='often' is no rate"):
         Keys()

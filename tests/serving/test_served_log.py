@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.monitoring.feature_log import SAMPLE_RATE, SERVICE, sample_rate
+from serving.config import settings
+from serving.monitoring.feature_log import SERVICE
 from serving.pipeline.user_context import UserContexts
 from serving.schemas.requests import CandidatesQuery, ListQuery
 from serving.telemetry.deadlines import Stages
@@ -22,7 +23,8 @@ from serving.telemetry.metrics import Metrics
 from tests.features.online import equal
 from tests.serving.servers import KEYS, PATIENT, WRITER, served, wait_for
 
-ALL = {SAMPLE_RATE: "1"}
+SHARE = "CINEFEAST_LOG_FEATURES"
+ALL = {SHARE: "1"}
 
 
 def ask(client: httpx.Client, user_id: int, name: str, **query: Any) -> list[int]:
@@ -150,11 +152,11 @@ def test_an_answer_that_has_begun_before_a_swap_ends_as_it_began(recommender: An
 
 
 def test_the_share_that_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SAMPLE_RATE, raising=False)
-    assert sample_rate(0.1) == 0.1
-    monkeypatch.setenv(SAMPLE_RATE, "0")
-    assert sample_rate(0.1) == 0.0
+    monkeypatch.delenv(SHARE, raising=False)
+    assert settings().log_features is None
+    monkeypatch.setenv(SHARE, "0")
+    assert settings().log_features == 0.0
     for wrong in ("1.5", "-1", "some", "nan"):
-        monkeypatch.setenv(SAMPLE_RATE, wrong)
-        with pytest.raises(CineFeastError, match=f"{SAMPLE_RATE}='{wrong}' is no share"):
-            sample_rate(0.1)
+        monkeypatch.setenv(SHARE, wrong)
+        with pytest.raises(CineFeastError, match=f"{SHARE}='{wrong}' is no share"):
+            settings()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dbt_project.errors import CineFeastError
-from serving.features.user_vectors import InProcess, InRedis, Mode, UserVectors, VectorStore, mode
+from serving.config import Mode, settings
+from serving.features.user_vectors import InProcess, InRedis, UserVectors, VectorStore
 from serving.telemetry.metrics import Metrics
 from tests.serving.conftest import Demo
 from tests.serving.servers import RedisServer
@@ -102,7 +103,7 @@ def test_a_dead_redis_keeps_nothing(loaded: tuple[Any, Any]) -> None:
 def test_a_mode_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINEFEAST_USER_VECTORS", "sometimes")
     with pytest.raises(CineFeastError, match="'sometimes' is none of request, minutes, version, batch"):
-        mode()
+        settings()
 
 
 def restore(models: Any) -> None:

@@ -1,6 +1,5 @@
 """The page at `/`: a user or a visitor, what they have seen, what is recommended and why, what a rule would change."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -9,8 +8,8 @@ from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dbt_project.errors import CineFeastError
 from serving.api.problems import status_of
+from serving.config import settings
 from serving.errors import ServingError
 from serving.pipeline.recommender import POPULAR, Recommender
 from serving.runtime.service import Service
@@ -33,9 +32,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "old": {"boosts": [{"year_to": 1979, "add": 0.5}]},
 }
 SHOWN, SEEN, TO_RATE = 12, 10, 12
-POSTERS = "CINEFEAST_POSTERS"
-"""1 where the page may show posters from TMDb's server: only then a browser asks it for anything."""
 IMAGES = "https://image.tmdb.org"
+"""TMDb's server of posters; only where they are wanted a browser asks it for anything."""
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -52,7 +50,7 @@ def add_page(app: FastAPI, service: Service) -> None:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     template = environment.get_template("page.html")
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    has_posters = posters_wanted()
+    has_posters = settings().posters
     headers = HEADERS | {"Content-Security-Policy": f"{POLICY}; img-src {IMAGES}"} if has_posters else HEADERS
 
     def poster(movie_id: int) -> str | None:
@@ -90,14 +88,6 @@ def add_page(app: FastAPI, service: Service) -> None:
             return "/?" + urlencode([*({**given, **more}).items(), *(("rated", one) for one in rated)])
 
         return HTMLResponse(template.render(**shown, link=link, poster=poster), status, headers)
-
-
-def posters_wanted() -> bool:
-    """Whether the environment asks for posters; CineFeastError where it says neither 0 nor 1."""
-    given = os.environ.get(POSTERS) or "0"
-    if given not in ("0", "1"):
-        raise CineFeastError(f"{POSTERS}={given!r} is neither 0 nor 1", f"export {POSTERS}=1")
-    return given == "1"
 
 
 EMPTY: dict[str, Any] = {
