@@ -13,6 +13,7 @@ from serving.features import user_vectors
 from serving.features.user_vectors import MINUTES, Mode
 
 
+@pytest.mark.slow
 def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copied))
     monkeypatch.delenv("REDIS_CONNECTION_STRING", raising=False)

@@ -9,7 +9,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from serving.features.user_vectors import InProcess, InRedis, Mode, UserVectors, VectorStore, mode
 from serving.telemetry.metrics import Metrics
-from tests.serving.conftest import Demo
+from tests.conftest import Demo
 from tests.serving.servers import RedisServer
 
 
