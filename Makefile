@@ -1,6 +1,7 @@
 # make install   the environment alone: .venv with cinefeast in it
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, sqlfluff, pytest (which builds a small made-up data set with dbt)
+# make test-slow the tests that take longer: benches, load with faults, variants of rankers, synth to warehouse
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
@@ -23,8 +24,9 @@ THREADS ?= 1
 CLIENTS ?= 1
 USERS ?= 900
 HOST ?= http://127.0.0.1:8000
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder  # in the order of tests/order.py
 
-.PHONY: install demo test audit truth collect lint diagram tables peers load clean
+.PHONY: install demo test test-slow audit truth collect lint diagram tables peers load clean
 
 install: $(VENV)/.installed
 
@@ -44,7 +46,11 @@ lint: install
 	$(BIN)/sqlfluff lint --processes 0 --quiet dbt_project/models dbt_project/tests
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -rs
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -rs
+
+# but for truth and collect: these want much time or real data
+test-slow: install
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m 'slow and not scale' -rs
 
 audit: install
 	$(BIN)/python .ci/audit.py

@@ -1,43 +1,91 @@
-"""Running the commands that a user types, in a workspace of the test's own."""
+"""Running the commands that a user types, in a workspace of the test's own.
 
+A command is a process of its own, with its own environment, folder, output and end. But `import feast` alone takes
+seconds, so `cinefeast` and `feast` are forked from a process that has imported them once, one for each test worker.
+`typed` starts them as a shell does; `cinefeast demo`, which everything is tested on, is always started so.
+"""
+
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
+from importlib.metadata import entry_points
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+UNTESTED = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+"""For `dbt build` where dbt's own tests have passed on the same data: they take twice as long as what they test."""
 FOREVER = ("1970-01-01T00:00:00", "2030-01-01T00:00:00")
+
+FORKS = multiprocessing.get_context("forkserver")
+IMPORTED = ("serving", "feature_repo.bench.steps", "serving.cli.main", "serving.api.app", "serving.runtime.server",
+            "serving.runtime.loader", "models.registry")  # fmt: skip
+"""What the process that is forked has imported: `serving` before Feast, see there, and nothing that sets up logging."""
+
+
+def environment_of(workspace: Path, **variables: str) -> dict[str, str]:
+    """The environment of a command in this workspace."""
+    return {**os.environ, "CINEFEAST_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1", **variables}
+
+
+def start(
+    environment: dict[str, str], *command: str, output: Path, errors: Path | None = None, folder: str = "."
+) -> BaseProcess:
+    """Start `cinefeast` or `feast` as a fork; its output is written to files, to one where `errors` is not given."""
+    process = FORKS.Process(target=_work, args=(command, REPOSITORY / folder, environment, output, errors or output))
+    process.start()
+    return process
+
+
+def _work(command: tuple[str, ...], folder: Path, environment: dict[str, str], output: Path, errors: Path) -> None:
+    """The command, in this process."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for path, stream in ((output, 1), (errors, 2)):
+        with path.open("a") as file:
+            os.dup2(file.fileno(), stream)
+    sys.argv = [str(BIN / command[0]), *command[1:]]
+    (entry,) = entry_points(group="console_scripts", name=command[0])
+    sys.exit(entry.load()())
 
 
 def run(
-    workspace: Path, *command: str, folder: str = ".", check: bool = True, **variables: str
+    workspace: Path, *command: str, folder: str = ".", check: bool = True, typed: bool = False, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `command` of this environment in a folder of the repository; fail with its output unless `check` is off."""
-    environment = {**os.environ, "CINEFEAST_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1", **variables}
+    environment = environment_of(workspace, **variables)
     if folder == "dbt_project":
         # two test workspaces never share dbt's compiled files
         environment |= {"DBT_TARGET_PATH": str(workspace / "dbt_target"), "DBT_LOG_PATH": str(workspace / "dbt_logs")}
-    result = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        cwd=REPOSITORY / folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = ended(environment, *command, folder=folder, typed=typed or command[0] == "dbt")
     if check and result.returncode:
         raise AssertionError(f"{' '.join(command)} exited {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
 
 
-def build_features(workspace: Path, archive: Path, tmdb: Path) -> None:
-    """archive -> landing -> warehouse -> registry -> online store."""
-    run(workspace, "cinefeast", "fetch", "ml-latest-small", "--archive", str(archive))
-    run(workspace, "cinefeast", "collect", "--from", str(tmdb))
-    run(workspace, "cinefeast", "embed")
-    dbt_build(workspace)
-    materialize(workspace)
+def ended(
+    environment: dict[str, str], *command: str, folder: str = ".", typed: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """A command that has ended, however it did."""
+    if typed:
+        return subprocess.run(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=REPOSITORY / folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        files = Path(scratch) / "output", Path(scratch) / "errors"
+        process = start(environment, *command, output=files[0], errors=files[1], folder=folder)
+        process.join()
+        assert process.exitcode is not None
+        return subprocess.CompletedProcess(command, process.exitcode, *(file.read_text() for file in files))
 
 
 def dbt_build(workspace: Path, *more: str) -> None:

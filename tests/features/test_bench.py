@@ -11,10 +11,11 @@ from tests.commands import run
 from tests.conftest import Built
 
 
+@pytest.mark.slow
 def test_every_figure_is_measured_and_none_is_claimed_for_a_size_it_was_not_measured_at(
-    built_workspace: Built,
+    built_workspace: Built, untrained: Path
 ) -> None:
-    result = run(built_workspace.root, "cinefeast", "bench", "features", "--rows", "2000")
+    result = run(untrained, "cinefeast", "bench", "features", "--rows", "2000", typed=True)
     *table, last = result.stdout.strip().splitlines()
     figures = json.loads(last)
     labels = len(built_workspace.data.ratings)
@@ -26,7 +27,7 @@ def test_every_figure_is_measured_and_none_is_claimed_for_a_size_it_was_not_meas
     assert 0 < figures["labels"] <= labels
     assert figures["materialize_keys"] > 20
     assert figures["materialize_stock_stopped"] is None
-    assert not list(built_workspace.root.glob(".bench-*"))
+    assert not list(untrained.glob(".bench-*"))
 
 
 @pytest.mark.parametrize(("limits", "reason"), [((0.0, 99.0), "time"), ((99.0, 0.001), "memory")])

@@ -1,6 +1,5 @@
 """New ratings: what is online at once is what the next build and materialize would put there."""
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ import duckdb
 import pytest
 
 from dbt_project.errors import CineFeastError
-from tests.commands import dbt_build, materialize
-from tests.conftest import Built
+from tests.commands import UNTESTED, dbt_build, materialize
+from tests.conftest import TRAINED, Built, OnRedis, copy_of
 from tests.fixtures import FixtureData
-from tests.serving.servers import RedisServer
 
 NEW_USER = 5000
 NEW_FILM = 88888
@@ -22,7 +20,7 @@ RENEWED = ("user_state", "user_sequence", "user_history", "movie_state", "movie_
 @pytest.fixture
 def workspace(built_workspace: Built, tmp_path: Path) -> Path:
     """A copy to append to, dbt's build file and notes included."""
-    return shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    return copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
 
 
 def new_ratings(data: FixtureData) -> list[tuple[int, int, float, datetime]]:
@@ -107,13 +105,15 @@ def online(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> dict[
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_real_time_equals_batch(
-    kind: str, built_workspace: Built, workspace: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    kind: str, built_workspace: Built, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from feature_repo.store import load_store
 
-    address = redis_server.address if kind == "redis" else ""
-    if address:
-        materialize(workspace, redis=address)
+    if kind == "redis":
+        redis_demo: OnRedis = request.getfixturevalue("redis_demo")
+        workspace, address = redis_demo.root, redis_demo.server.address
+    else:
+        workspace, address = request.getfixturevalue("workspace"), ""
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
     monkeypatch.setenv("REDIS_CONNECTION_STRING", address)
     ratings = new_ratings(built_workspace.data)
@@ -126,9 +126,11 @@ def test_real_time_equals_batch(
     at_once = online(store, ratings)
     assert at_once != before
     assert at_once["user_clicked_movie_ids"][0] == sorted({ratings[0][1], ratings[1][1]})
-    dbt_build(workspace)
-    (workspace / "feast" / "online.db").unlink()
-    redis_server.flush()
+    dbt_build(workspace, *(UNTESTED if address else ()))
+    if address:
+        redis_demo.server.flush()
+    else:
+        (workspace / "feast" / "online.db").unlink()
     materialize(workspace, redis=address)
     assert online(load_store(), ratings) == at_once
 
@@ -142,12 +144,12 @@ def test_an_append_equals_a_full_refresh(
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
     ratings = new_ratings(built_workspace.data)
     record(load_store(), ratings[:5])
-    dbt_build(workspace)
+    dbt_build(workspace, *UNTESTED)
     record(load_store(), ratings[3:])  # two of them a second time, and equal even before
     dbt_build(workspace)
     warehouse = workspace / "warehouse" / "cinefeast.duckdb"
     appended = warehouse.rename(workspace / "appended.duckdb")
-    dbt_build(workspace, "--full-refresh")
+    dbt_build(workspace, "--full-refresh", *UNTESTED)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{appended}' as appended (read_only); attach '{warehouse}' as anew (read_only)")
         tables = connection.sql(

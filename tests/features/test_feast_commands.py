@@ -1,8 +1,5 @@
 """`feast plan`, `serve` and `ui` as the README has them typed."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,34 +7,31 @@ from pathlib import Path
 
 import httpx
 import pyarrow.parquet as pq
+import pytest
 
-from tests.commands import BIN, REPOSITORY, run
-from tests.conftest import Built
-from tests.serving.servers import answers, free_port, wait_for
+from tests.commands import environment_of, run
+from tests.conftest import TRAINED, Built, copy_of
+from tests.serving.servers import PATIENCE, answers, free_port, running, wait_for
 
 
 @contextmanager
-def feast_server(built: Built, verb: str, path: str) -> Iterator[httpx.Client]:
+def feast_server(root: Path, verb: str, path: str) -> Iterator[httpx.Client]:
     """A client of `feast VERB`, once `path` answers."""
     port = free_port()
-    environment = {**os.environ, "CINEFEAST_WORKSPACE": str(built.root)}
-    log = built.root / f"feast-{verb}.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [str(BIN / "feast"), verb, "--port", str(port)],
-            cwd=REPOSITORY / "feature_repo",
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            wait_for(lambda: server.poll() is not None or answers(client, path), f"feast {verb}")
-            assert server.poll() is None, log.read_text()
-            yield client
-    finally:
-        server.terminate()
-        server.wait(20)
+    command, log = ("feast", verb, "--port", str(port)), root / f"feast-{verb}.log"
+    with (
+        running(environment_of(root), *command, log=log, folder="feature_repo") as (_, has_ended),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        wait_for(lambda: has_ended() or answers(client, path), f"feast {verb}")
+        assert not has_ended(), log.read_text()
+        yield client
+
+
+@pytest.fixture
+def workspace(built_workspace: Built, tmp_path: Path) -> Path:
+    """A workspace that a server may write to."""
+    return copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
 
 
 def test_a_plan_after_apply_creates_nothing(built_workspace: Built) -> None:
@@ -46,30 +40,29 @@ def test_a_plan_after_apply_creates_nothing(built_workspace: Built) -> None:
     assert "Deleted" not in planned
 
 
-def test_feast_serves_what_was_materialized(built_workspace: Built) -> None:
+def test_feast_serves_what_was_materialized(built_workspace: Built, workspace: Path) -> None:
     user = built_workspace.data.ratings[0][0]
     rated = sorted(
         (when, place, movie) for place, (who, movie, _, when) in enumerate(built_workspace.data.ratings) if who == user
     )
-    with feast_server(built_workspace, "serve", "/health") as client:
+    with feast_server(workspace, "serve", "/health") as client:
         asked = {"feature_service": "seen_v1", "entities": {"user_id": [user]}}
         found = client.post("/get-online-features", json=asked).json()
     values = dict(zip(found["metadata"]["feature_names"], found["results"], strict=True))
     assert values["user_seen_movie_ids"]["values"][0] == [movie for *_, movie in rated]
 
 
-def test_a_rating_pushed_over_http_is_landed(built_workspace: Built, tmp_path: Path) -> None:
-    root = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+def test_a_rating_pushed_over_http_is_landed(workspace: Path) -> None:
     rating = {"user_id": [1], "movie_id": [4], "rating": [4.5], "rated_at": ["2024-01-01T10:00:00"]}
-    with feast_server(Built(root, built_workspace.data), "serve", "/health") as client:
+    with feast_server(workspace, "serve", "/health") as client:
         answer = client.post("/push", json={"push_source_name": "ratings", "df": rating, "to": "offline"})
         assert answer.status_code == 200, answer.text
-    [landed] = (root / "raw" / "events").rglob("2*.parquet")
+    [landed] = (workspace / "raw" / "events").rglob("2*.parquet")
     assert pq.read_table(landed).to_pylist() == [
         {"user_id": 1, "movie_id": 4, "rating": 4.5, "rated_at": datetime(2024, 1, 1, 10)}
     ]
 
 
-def test_feast_ui_shows_its_page(built_workspace: Built) -> None:
-    with feast_server(built_workspace, "ui", "/") as client:
+def test_feast_ui_shows_its_page(workspace: Path) -> None:
+    with feast_server(workspace, "ui", "/") as client:
         assert "<html" in client.get("/").text

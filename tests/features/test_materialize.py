@@ -1,10 +1,7 @@
 """`feast materialize`: twice is once, a kill half-way costs nothing, and no row goes back in time."""
 
-import os
-import shutil
 import signal
 import sqlite3
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -13,15 +10,15 @@ from typing import Any
 import pytest
 from feast.protos.feast.core.Registry_pb2 import Registry
 
-from tests.commands import BIN, FOREVER, REPOSITORY, materialize
-from tests.conftest import Built
+from tests.commands import FOREVER, environment_of, materialize, start
+from tests.conftest import TRAINED, Built, copy_of
 from tests.features.online import compare_online_with_history
 from tests.serving.servers import RedisServer, wait_for
 
 
 @pytest.fixture
 def workspace(built_workspace: Built, tmp_path: Path) -> Path:
-    return shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    return copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
 
 
 def counts(workspace: Path, key: str = "user_id") -> dict[int, Any]:
@@ -68,16 +65,12 @@ def test_a_killed_run_is_made_good_by_the_next_one(
             return sum(connection.execute(f'select count(*) from "{name}"').fetchone()[0] for (name,) in tables)
 
     before = rows()
-    process = subprocess.Popen(
-        [str(BIN / "feast"), "materialize", *FOREVER],
-        cwd=REPOSITORY / "feature_repo",
-        env={**os.environ, "CINEFEAST_WORKSPACE": str(workspace)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    told, command = workspace / "killed.txt", ("feast", "materialize", *FOREVER)
+    process = start(environment_of(workspace), *command, output=told, folder="feature_repo")
     wait_for(lambda: rows() > before, "materialize writes")
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert rows() > before
     assert set(counts(workspace))  # what is there is served
     materialize(workspace)

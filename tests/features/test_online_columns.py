@@ -4,25 +4,21 @@ from typing import Any
 
 import pytest
 
-from tests.commands import materialize
-from tests.conftest import Built
-from tests.serving.servers import RedisServer
+from tests.conftest import Built, OnRedis
 
 NOBODY = 10**9
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def store(
-    request: pytest.FixtureRequest, built_workspace: Built, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> Any:
+def store(request: pytest.FixtureRequest, built_workspace: Built, monkeypatch: pytest.MonkeyPatch) -> Any:
     from feature_repo.store import load_store
 
-    address = redis_server.address if request.param == "redis" else ""
-    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(built_workspace.root))
+    root, address = built_workspace.root, ""
+    if request.param == "redis":
+        redis_demo: OnRedis = request.getfixturevalue("redis_demo")
+        root, address = redis_demo.root, redis_demo.server.address
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(root))
     monkeypatch.setenv("REDIS_CONNECTION_STRING", address)
-    if address:
-        redis_server.flush()
-        materialize(built_workspace.root, redis=address)
     return load_store()
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.commands import FOREVER, REPOSITORY, materialize, run
-from tests.conftest import Built
+from tests.commands import FOREVER, REPOSITORY, ended, run
+from tests.conftest import Built, OnRedis
 from tests.features.film_facts import film_facts
 from tests.features.online import compare_online_with_history
 from tests.features.oracle import accepted, movie_features, same, user_features
-from tests.serving.servers import RedisServer
 
 
 @pytest.fixture
@@ -52,17 +49,15 @@ def test_labels_of_the_whole_chain_see_exactly_what_was_before_them(store: Any, 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_what_is_online_is_what_history_says(
-    kind: str, in_workspace: Built, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, in_workspace: Built, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every feature of every view and every service, for every user and film, lists and nulls included."""
     from feature_repo.store import load_store
 
     if kind == "redis":
-        copy = shutil.copytree(in_workspace.root, tmp_path / "workspace", symlinks=True)
-        redis_server.flush()
-        materialize(copy, redis=redis_server.address)
-        monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copy))
-        monkeypatch.setenv("REDIS_CONNECTION_STRING", redis_server.address)
+        redis_demo: OnRedis = request.getfixturevalue("redis_demo")
+        monkeypatch.setenv("CINEFEAST_WORKSPACE", str(redis_demo.root))
+        monkeypatch.setenv("REDIS_CONNECTION_STRING", redis_demo.server.address)
     compared = compare_online_with_history(load_store(), *in_workspace.data.ids)
     print(f"{kind}: {compared:,} values compared, 0 mismatches")
     assert compared > 10_000
@@ -128,14 +123,7 @@ def test_services_leave_out_what_looks_ahead(store: Any) -> None:
 
 def test_feast_without_a_workspace_says_what_to_run() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "CINEFEAST_WORKSPACE"}
-    result = subprocess.run(
-        [str(Path(sys.executable).parent / "feast"), "plan"],
-        cwd=REPOSITORY / "feature_repo",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = ended(environment, "feast", "plan", folder="feature_repo")
     assert result.returncode != 0
     assert result.stderr.strip().splitlines()[-1] == (
         'Error: CINEFEAST_WORKSPACE is not set; next: export CINEFEAST_WORKSPACE="$PWD/workspace" (in the repository)'

@@ -13,7 +13,7 @@ from tests.serving.servers import RedisServer
 
 SIZE = Preset("skew", 700_000, 10_000, 3_000, 2_900, 0, "1995-01-09T11:46:44", "2023-10-12T23:59:59")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.scale]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from dbt_project.ingest.fetch import fetch
 from dbt_project.workspace import VARIABLE, Workspace
 from tests.fixtures import FixtureData, write_zip
 from tests.ingest.conftest import Ran
+from tests.serving.servers import wait_for
 
 HEADERS = {"ratings.csv": b"userId,movieId,rating,timestamp\n", "movies.csv": b"movieId,title,genres\n"}
 GOOD = {
@@ -171,9 +171,7 @@ def test_a_fetch_killed_in_the_middle_leaves_the_last_landing(
         archive.writestr("movies.csv", GOOD["movies.csv"])
     process = subprocess.Popen([*CINEFEAST, "fetch", "ml-20m", "--archive", str(big)], stderr=subprocess.DEVNULL)
     building = space.raw_movielens.parent / ".movielens-building"
-    started = time.monotonic()
-    while not (building / "ratings.parquet").exists() and time.monotonic() - started < 120:
-        time.sleep(0.002)
+    wait_for((building / "ratings.parquet").exists, "fetch is in the middle", every=0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert building.exists()  # it was in the middle

@@ -29,6 +29,7 @@ from tests.fixtures import csv_bytes, write_zip
 from tests.ingest.conftest import Ran
 from tests.ingest.test_bad_input import CINEFEAST, assert_one_line
 from tests.ingest.tmdb_stub import FAULTS, TOKEN, Stub, serving
+from tests.serving.servers import wait_for
 
 ODD = r"""[]
 {"id": "x"}
@@ -133,8 +134,8 @@ def test_whatever_goes_wrong_on_the_way_is_asked_again(space: Workspace, stub: S
     rng = random.Random(3)
     met = {tmdb_id: rng.choices(FAULTS, k=rng.choice((0, 0, 1, 1, 2))) for tmdb_id in stub.documents}
     stub.faults = {tmdb_id: [*faults] for tmdb_id, faults in met.items()}
-    stub.slow = 2.5
-    found = collect_films(space, FAST, timeout=1.0)
+    stub.slow = 7.0
+    found = collect_films(space, FAST, timeout=3.0)
     assert counts(found) == {"document": 120, "tombstone": 2, "done": 0, "left": 0}
     assert landed_documents(space) == stub.documents
     assert stub.asked == Counter({tmdb_id: 1 + len(met.get(tmdb_id, [])) for tmdb_id in linked})
@@ -211,9 +212,9 @@ def test_a_run_right_after_another_counts_what_that_one_sent(space: Workspace, s
 
 
 def test_never_faster_than_allowed_and_hardly_slower(space: Workspace, stub: Stub, linked: list[int]) -> None:
-    """In a process of its own, as one runs it; what is slow holds nothing up. A busy machine has three tries."""
+    """In a process of its own, as one runs it; what is slow holds nothing up. A busy machine has ten tries."""
     stub.latency = 0.05
-    for _ in range(3):
+    for _ in range(10):
         shutil.rmtree(space.raw_tmdb)
         stub.arrivals.clear()
         stub.faults = {tmdb_id: ["slow"] for tmdb_id in linked[::10]}
@@ -228,22 +229,30 @@ def test_never_faster_than_allowed_and_hardly_slower(space: Workspace, stub: Stu
 
 
 def test_fifty_connections_at_most(space: Workspace, stub: Stub, linked: list[int]) -> None:
-    stub.latency = 1.5
-    collect_films(space, 1000)
+    stub.latency = 3.0
+    collect_films(space, 1000, limit=60)
     assert 40 <= stub.most_connections <= 50
 
 
 def test_too_many_requests_pause_and_slow_all(space: Workspace, stub: Stub, linked: list[int]) -> None:
-    """From the 429 on no request for as long as it says; then at half the pace, and faster again."""
+    """From the 429 on no request for as long as it says; then at half the pace, and faster again.
+
+    A busy machine, which may be slow at any moment, has ten tries to be faster.
+    """
     stub.retry_after = "1"
-    stub.faults = {linked[9]: ["429"]}
-    collect_films(space, 20, limit=70)
-    times = [at for at, _ in stub.arrivals]
-    pause, after = max((b - a, n) for n, (a, b) in enumerate(pairwise(times), 1))
-    assert pause >= 0.5  # a second, but for what was under way
+    for _ in range(10):
+        shutil.rmtree(space.raw_tmdb)
+        stub.arrivals.clear()
+        stub.faults = {linked[9]: ["429"]}
+        collect_films(space, 20, limit=70)
+        assert len(landed_documents(space)) == 70
+        times = [at for at, _ in stub.arrivals]
+        pause, after = max((b - a, n) for n, (a, b) in enumerate(pairwise(times), 1))
+        assert pause >= 0.5  # a second, but for what was under way
+        if after + 50 < len(times) and times[after + 50] - times[after + 30] < 20 / 10:
+            break
     assert times[after + 20] - times[after] >= 0.6 * 20 / 10  # half of 20 a second, but for what leaves at once
     assert times[after + 50] - times[after + 30] < 20 / 10
-    assert len(landed_documents(space)) == 70
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -273,10 +282,11 @@ def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: l
     stub.latency = 0.1
     for upto in (20, 50, 80):
         process = subprocess.Popen([*CINEFEAST, "collect", "--rate", "50"], stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while sum(stub.served.values()) < upto or not list(space.raw_tmdb.glob(".tmdb-*.jsonl")):
-            assert time.monotonic() < end
-            time.sleep(0.005)
+
+        def is_in_the_middle(upto: int = upto) -> bool:
+            return sum(stub.served.values()) >= upto and any(space.raw_tmdb.glob(".tmdb-*.jsonl"))
+
+        wait_for(is_in_the_middle, f"{upto} answers", every=0.005)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         growing = list(space.raw_tmdb.glob(".tmdb-*.jsonl"))

@@ -22,7 +22,7 @@ from tests.ingest.test_collector import land_links, landed_documents, lines
 from tests.ingest.tmdb_stub import FAULTS, TOKEN, Stub, serving
 from tests.real_data import real_file
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.scale]
 UNKNOWN = 45
 
 

@@ -1,5 +1,6 @@
 """What the benches of ranking tell, measured in short."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,6 @@ import pytest
 from dbt_project.workspace import workspace
 from models.bench import rank as bench
 from models.bench import samples as bench_samples
-from tests.conftest import Built
 
 
 def test_scoring_is_timed_in_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_scoring_is_timed_in_three_ways(monkeypatch: pytest.MonkeyPatch) -> None
     assert found["onnx_vs_torch"] > 0
 
 
-def test_making_samples_is_timed(in_workspace: Built) -> None:
+def test_making_samples_is_timed(untrained: Path) -> None:
     """Recall is popularity where nothing is trained; nothing is left behind."""
     found: dict[str, Any] = bench_samples.measure(workspace(), 100)
     assert found["channels"] == ["popularity"]

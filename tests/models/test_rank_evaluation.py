@@ -86,6 +86,7 @@ def test_unknown_rankers_are_told(trained: Path) -> None:
         rankers.rankers(["dcn2"], [], save=False)
 
 
+@pytest.mark.slow
 def test_a_variant_of_a_ranker_is_judged_on_lists_that_it_did_not_learn_from(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

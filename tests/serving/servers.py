@@ -6,16 +6,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import redis
 
 from feature_repo.bench.redis_server import program
-from tests.commands import BIN
+from tests.commands import BIN, environment_of, start
 
 # a busy machine is not what these tests are about
+PATIENCE = 300.0
 PATIENT = {f"CINEFEAST_BUDGET_{stage}": "20" for stage in ("FEATURES", "RECALL", "RANK")}
 WRITER = {"X-API-Key": "a-key-that-may-write"}
 ADMIN = {"X-API-Key": "a-key-that-may-administer"}
@@ -29,12 +30,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(is_done: Callable[[], bool], what: str, seconds: float = 300) -> None:
+def wait_for(is_done: Callable[[], bool], what: str, seconds: float = PATIENCE, every: float = 0.1) -> None:
     """Ask until it is done; fail after `seconds`, which are for a machine that is busy with other things."""
     end = time.monotonic() + seconds
     while not is_done():
         assert time.monotonic() < end, f"{what}: not after {seconds} s"
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def answers(client: httpx.Client, path: str) -> bool:
@@ -46,29 +47,49 @@ def answers(client: httpx.Client, path: str) -> bool:
 
 
 @contextmanager
-def served(root: Path, may_log: bool = False, workers: int = 1, **more: str) -> Iterator[httpx.Client]:
+def running(
+    environment: dict[str, str], *command: str, log: Path, typed: bool = False, folder: str = "."
+) -> Iterator[tuple[int, Callable[[], bool]]]:
+    """A server while it runs: its process id, and whether it has ended by itself. It is told to end as by Ctrl+C."""
+    log.touch()
+    if typed:
+        with log.open("w") as output:
+            arguments = [str(BIN / command[0]), *command[1:]]
+            popen = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=output, stderr=output)
+        pid, has_ended = popen.pid, lambda: popen.poll() is not None
+    else:
+        fork = start(environment, *command, output=log, folder=folder)
+        assert fork.pid
+        pid, has_ended = fork.pid, lambda: not fork.is_alive()
+    try:
+        yield pid, has_ended
+    finally:
+        with suppress(ProcessLookupError):  # it has ended, and been waited for, a moment ago
+            os.kill(pid, signal.SIGINT)
+        wait_for(has_ended, f"{command[1]} ends")
+
+
+@contextmanager
+def served(
+    root: Path, may_log: bool = False, workers: int = 1, typed: bool = False, **more: str
+) -> Iterator[httpx.Client]:
     """A client of `cinefeast serve` on the workspace `root`, once it is ready; it has the server's `pid` and `log`.
 
-    The server must not log a traceback, unless the test makes it.
+    The server must not log a traceback, unless the test makes it. It is forked, unless it is to be `typed`; with
+    several workers it always is.
     """
     port = free_port()
     log = root / f"serve-{port}.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)],
-            env={**os.environ, "CINEFEAST_WORKSPACE": str(root), "REDIS_CONNECTION_STRING": "", **PATIENT, **more},
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-                wait_for(lambda: server.poll() is not None or answers(client, "/health/ready"), "cinefeast serve ready")
-                assert server.poll() is None, log.read_text()
-                client.pid, client.log = server.pid, log  # type: ignore[attr-defined]
-                yield client
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(120)
+    environment = environment_of(root, **{"REDIS_CONNECTION_STRING": "", **PATIENT, **more})
+    command = ("cinefeast", "serve", "--port", str(port), "--workers", str(workers))
+    with (
+        running(environment, *command, log=log, typed=typed or workers > 1) as (pid, has_ended),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        wait_for(lambda: has_ended() or answers(client, "/health/ready"), "cinefeast serve ready")
+        assert not has_ended(), log.read_text()
+        client.pid, client.log = pid, log  # type: ignore[attr-defined]
+        yield client
     assert may_log or "Traceback" not in log.read_text(), log.read_text()
 
 
@@ -107,4 +128,4 @@ class RedisServer:
             with redis.Redis(port=self.port) as client:
                 client.save()
         self.process.terminate()
-        self.process.wait(120)
+        self.process.wait(PATIENCE)

@@ -14,6 +14,7 @@ from serving.features import user_vectors
 from serving.features.user_vectors import MINUTES
 
 
+@pytest.mark.slow
 def test_every_figure_is_measured_and_nothing_is_left(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(copied))
     monkeypatch.delenv("REDIS_CONNECTION_STRING", raising=False)

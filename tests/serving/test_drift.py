@@ -1,8 +1,8 @@
 """Features that are served beside those that were trained on: a shift is seen, what did not shift is not."""
 
 import re
-import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from serving.monitoring.drift import FEWEST, FILMS, USERS, Drift
-from tests.serving.conftest import Demo
+from tests.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 rng = np.random.default_rng(3)
@@ -68,9 +68,8 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 @pytest.fixture(scope="module")
-def client(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    root = shutil.copytree(demo.root, tmp_path_factory.mktemp("drift") / "workspace", symlinks=True)
-    with served(root, **KEYS) as client:
+def client(workspace: Path) -> Iterator[httpx.Client]:
+    with served(workspace, **KEYS) as client:
         yield client
 
 

@@ -15,20 +15,20 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.serving.conftest import Demo, materialized
-from tests.serving.servers import KEYS, WRITER, RedisServer, served, wait_for
+from tests.conftest import Demo, OnRedis
+from tests.serving.servers import KEYS, PATIENCE, WRITER, served, wait_for
 
 CLIENTS = 6
 
 
 @pytest.fixture(scope="module")
-def workspace(demo: Demo, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return materialized(demo, redis_server, tmp_path_factory.mktemp("faults") / "workspace")
+def workspace(redis_demo: OnRedis) -> Path:
+    return redis_demo.root
 
 
 @pytest.fixture(scope="module")
-def client(workspace: Path, redis_server: RedisServer) -> Iterator[httpx.Client]:
-    more = {"REDIS_CONNECTION_STRING": redis_server.address, "CINEFEAST_MAX_REQUESTS": "16"}
+def client(workspace: Path, redis_demo: OnRedis) -> Iterator[httpx.Client]:
+    more = {"REDIS_CONNECTION_STRING": redis_demo.server.address, "CINEFEAST_MAX_REQUESTS": "16"}
     with served(workspace, **more, **KEYS) as client:
         yield client
 
@@ -53,10 +53,10 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         for thread in self._threads:
-            thread.join(120)
+            thread.join(PATIENCE)
 
     def _client(self, number: int) -> None:
-        with httpx.Client(base_url=self.url, timeout=120) as client:
+        with httpx.Client(base_url=self.url, timeout=PATIENCE) as client:
             turn = 0
             while not self._is_over.is_set():
                 turn += 1
@@ -81,8 +81,9 @@ class Load:
         return [a for a in self.answers[since:] if any(told.startswith(stage) for told in a["degraded"])]
 
 
-def test_faults_under_load(client: httpx.Client, workspace: Path, redis_server: RedisServer, demo: Demo) -> None:
-    users = demo.data.users
+@pytest.mark.slow
+def test_faults_under_load(client: httpx.Client, workspace: Path, redis_demo: OnRedis, demo: Demo) -> None:
+    redis_server, users = redis_demo.server, demo.data.users
     movie_ids = [film.movie_id for film in demo.data.films]
     with Load(str(client.base_url), users, movie_ids) as load:
         wait_for(lambda: len(load.answers) > 20, "answers")
@@ -121,7 +122,7 @@ def test_faults_under_load(client: httpx.Client, workspace: Path, redis_server: 
 
 def connected(client: httpx.Client, count: int) -> list[HTTPConnection]:
     """Connections on each of which the server has answered once."""
-    connections = [HTTPConnection(client.base_url.host, client.base_url.port, timeout=120) for _ in range(count)]
+    connections = [HTTPConnection(client.base_url.host, client.base_url.port, timeout=PATIENCE) for _ in range(count)]
     for connection in connections:
         connection.request("GET", "/health/live")
         assert connection.getresponse().read()

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from tests.serving.conftest import Demo
-from tests.serving.servers import WRITER, RedisServer, wait_for
+from tests.conftest import Demo, OnRedis
+from tests.serving.servers import WRITER, wait_for
 
 PROBLEM = "application/problem+json"
 NOBODY = 999_999
@@ -94,9 +94,9 @@ def test_metrics_count_outcomes_and_time_stages(on_sqlite: httpx.Client) -> None
         assert f'cinefeast_requests_total{{outcome="{outcome}"}}' in text
 
 
-def test_a_dead_redis_degrades_until_it_is_back(on_redis: httpx.Client, redis_server: RedisServer) -> None:
+def test_a_dead_redis_degrades_until_it_is_back(on_redis: httpx.Client, redis_demo: OnRedis) -> None:
     """A user whose features were read before keeps them; of another nothing is known."""
-    before = recommendations(on_redis, 1)
+    redis_server, before = redis_demo.server, recommendations(on_redis, 1)
     redis_server.stop()
     known, other = recommendations(on_redis, 1), recommendations(on_redis, 44)
     assert known["items"] == before["items"]

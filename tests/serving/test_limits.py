@@ -1,6 +1,7 @@
 """How often a client may ask: by key, or by address without one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,13 +9,12 @@ import pytest
 from dbt_project.errors import CineFeastError
 from serving.api.auth import Keys
 from serving.errors import TooManyError
-from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 
 @pytest.fixture(scope="module")
-def client(demo: Demo) -> Iterator[httpx.Client]:
-    with served(demo.root, CINEFEAST_READ_LIMIT="5/hour", **KEYS) as client:
+def client(workspace: Path) -> Iterator[httpx.Client]:
+    with served(workspace, CINEFEAST_READ_LIMIT="5/hour", **KEYS) as client:
         yield client
 
 

@@ -1,6 +1,5 @@
 """Every list of the API, with its filters, on one server whose rules the tests write."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
+from tests.conftest import Demo
 from tests.fixture_films import Film
-from tests.serving.conftest import Demo
-from tests.serving.servers import ADMIN, KEYS, WRITER, served
+from tests.serving.servers import ADMIN, KEYS, PATIENCE, WRITER, served
 
 NOBODY = 999_999
 LISTS: dict[str, Callable[..., tuple[str, str, Any]]] = {
@@ -31,11 +30,6 @@ LISTS: dict[str, Callable[..., tuple[str, str, Any]]] = {
     "/v1/popular": lambda user, films: ("GET", f"/v1/popular?user_id={user}", None),
     "/v1/trending": lambda user, films: ("GET", f"/v1/trending?user_id={user}", None),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def workspace(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(demo.root, tmp_path_factory.mktemp("lists") / "workspace", symlinks=True)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +224,7 @@ def test_nothing_that_is_sent_makes_an_error_of_the_server(client: httpx.Client)
         )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
-            response = case.call(headers=ADMIN)
+            response = case.call(headers=ADMIN, timeout=PATIENCE)
             case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])
 
         check()

@@ -1,7 +1,6 @@
 """Events in over HTTP: on disk, in the user's features, and in the next answer."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +10,9 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.serving.conftest import Demo
 from tests.serving.servers import ADMIN, KEYS, WRITER, served
 
 NEWCOMER = 7000
-
-
-@pytest.fixture(scope="module")
-def workspace(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(demo.root, tmp_path_factory.mktemp("loop") / "workspace", symlinks=True)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +133,9 @@ def test_a_retired_film_never_comes_back(client: httpx.Client) -> None:
     assert popular not in films(client, NEWCOMER + 2)
 
 
-def test_acknowledged_events_outlive_the_process(demo: Demo, tmp_path: Path) -> None:
+def test_acknowledged_events_outlive_the_process(copied: Path) -> None:
     """Killed at once after the receipt, and with the online store away: the next process makes it good."""
-    root = shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
+    root = copied
     with served(root, may_log=True, **KEYS) as client:
         hidden = films(client, 5)[0]
         online = root / "feast" / "online.db"

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.commands import run
-from tests.serving.conftest import Demo
+from tests.conftest import Demo
 from tests.serving.servers import free_port
 
 

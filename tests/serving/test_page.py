@@ -12,17 +12,16 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.serving.conftest import Demo
-from tests.serving.servers import ADMIN, KEYS, served
+from tests.conftest import Demo
+from tests.serving.servers import ADMIN, KEYS, PATIENCE, served
 
 PHONE = {"width": 360, "height": 740}
 IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="185" height="278"/>'
 
 
 @pytest.fixture(scope="module")
-def client(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    root = shutil.copytree(demo.root, tmp_path_factory.mktemp("page") / "workspace", symlinks=True)
-    with served(root, **KEYS) as client:
+def client(workspace: Path) -> Iterator[httpx.Client]:
+    with served(workspace, **KEYS) as client:
         yield client
 
 
@@ -32,6 +31,7 @@ def browser() -> Iterator[Browser]:
     if not program:
         pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE * 1000)
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
@@ -41,6 +41,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
     """A page that fails the test for any error in its console or any request elsewhere."""
     context = browser.new_context(base_url=str(client.base_url))
+    context.set_default_timeout(PATIENCE * 1000)
     opened, wrong = context.new_page(), []
     opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     opened.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(str(client.base_url)) else None)
@@ -107,6 +108,7 @@ def test_it_fits_a_phone_and_is_dark_where_that_is_liked(browser: Browser, clien
     shades = {}
     for scheme in ("light", "dark"):
         context = browser.new_context(base_url=str(client.base_url), viewport=PHONE, color_scheme=scheme)
+        context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
         page.goto("/?user=3&rule=diverse")
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -128,14 +130,14 @@ def posters_of(demo: Demo) -> dict[int, str]:
 
 
 def test_posters_come_from_tmdb_where_they_are_wanted(
-    browser: Browser, client: httpx.Client, demo: Demo, tmp_path: Path
+    browser: Browser, client: httpx.Client, demo: Demo, copied: Path
 ) -> None:
     plain = client.get("/?user=3")
     assert "<img" not in plain.text
     assert "image.tmdb.org" not in plain.text + plain.headers["Content-Security-Policy"]
-    root = shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
-    with served(root, CINEFEAST_POSTERS="1") as wanted:
+    with served(copied, CINEFEAST_POSTERS="1") as wanted:
         context = browser.new_context(base_url=str(wanted.base_url))
+        context.set_default_timeout(PATIENCE * 1000)
         page, asked = context.new_page(), []
         page.on("request", lambda request: asked.append(request.url))
         image = {"body": IMAGE, "content_type": "image/svg+xml"}

@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.serving.conftest import Demo
+from tests.conftest import Demo
 
 
 def test_report_holds_metrics_data_and_accounting(demo: Demo) -> None:

@@ -10,7 +10,7 @@ from dbt_project.errors import CineFeastError
 from serving.config import Mode, settings
 from serving.features.user_vectors import InProcess, InRedis, UserVectors, VectorStore
 from serving.telemetry.metrics import Metrics
-from tests.serving.conftest import Demo
+from tests.conftest import Demo
 from tests.serving.servers import RedisServer
 
 

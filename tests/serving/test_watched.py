@@ -10,13 +10,12 @@ import pytest
 
 from serving.telemetry.metrics import Metrics
 from tests.commands import REPOSITORY
-from tests.serving.conftest import Demo
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 
 @pytest.fixture(scope="module")
-def client(demo: Demo) -> Iterator[httpx.Client]:
-    with served(demo.root, **KEYS) as client:
+def client(workspace: Path) -> Iterator[httpx.Client]:
+    with served(workspace, **KEYS) as client:
         yield client
 
 

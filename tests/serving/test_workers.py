@@ -1,7 +1,6 @@
 """Several workers on one workspace: what one takes, the others know."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +12,21 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serving.conftest import Demo
-from tests.serving.servers import ADMIN, KEYS, WRITER, answers, served, wait_for
+from tests.conftest import Demo
+from tests.serving.servers import ADMIN, KEYS, PATIENCE, WRITER, answers, served, wait_for
 
 COUNT = "cinefeast_requests_total"
 
 
 def answered(url: str) -> float:
     """How many answers /metrics tells of, asked on a connection of its own."""
-    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=PATIENCE).text)
     return sum(sample.value for family in families for sample in family.samples if sample.name == COUNT)
 
 
-def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Path) -> None:
-    root = shutil.copytree(demo.root, tmp_path / "workspace", symlinks=True)
+def test_workers_share_what_they_know_and_are_replaced(demo: Demo, copied: Path) -> None:
     movie_ids = [film.movie_id for film in demo.data.films][:40]
-    with served(root, may_log=True, workers=2, **KEYS) as client:
+    with served(copied, may_log=True, workers=2, **KEYS) as client:
         url = str(client.base_url)
         parent = psutil.Process(client.pid)  # type: ignore[attr-defined]
         wait_for(lambda: client.log.read_text().count("ready:") == 2, "both workers")  # type: ignore[attr-defined]
@@ -42,7 +40,8 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
                 "user_id": 9000,
                 "movie_id": movie_id,
             }
-            receipts = [httpx.post(f"{url}/v1/events", json=event, headers=WRITER, timeout=60).json() for _ in "ab"]
+            send = {"url": f"{url}/v1/events", "json": event, "headers": WRITER, "timeout": PATIENCE}
+            receipts = [httpx.post(**send).json() for _ in "ab"]
             return sum(receipt["accepted"] for receipt in receipts)
 
         with ThreadPoolExecutor(8) as pool:
@@ -50,11 +49,11 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
         features = client.get("/v1/users/9000/features", headers=WRITER).json()["features"]
         assert sorted(features["user_seen_movie_ids"]) == sorted(movie_ids)
 
-        first = httpx.get(f"{url}/v1/popular").json()["items"][0]["movie_id"]
+        first = httpx.get(f"{url}/v1/popular", timeout=PATIENCE).json()["items"][0]["movie_id"]
         counted = answered(url)
         assert client.post(f"/v1/films/{first}/retire", headers=ADMIN).status_code == 200
         for _ in range(20):  # both
-            answer = httpx.get(f"{url}/v1/popular").json()
+            answer = httpx.get(f"{url}/v1/popular", timeout=PATIENCE).json()
             assert first not in [item["movie_id"] for item in answer["items"]]
 
         assert {answered(url) for _ in range(8)} == {counted + 20}, "of all workers, whichever is asked"
@@ -63,7 +62,7 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, tmp_path: Pat
         assert len(before) == 2
         os.kill(min(before), signal.SIGKILL)
         wait_for(lambda: len({c.pid for c in parent.children()} - before) == 1, "another worker")
-        statuses = Counter(httpx.get(f"{url}/health/live", timeout=60).status_code for _ in range(10))
+        statuses = Counter(httpx.get(f"{url}/health/live", timeout=PATIENCE).status_code for _ in range(10))
         assert statuses == {200: 10}
         wait_for(lambda: answers(client, "/health/ready"), "ready")
         assert answered(url) >= counted + 20, "what the dead one counted is still told"

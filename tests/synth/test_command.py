@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from dbt_project.workspace import Workspace
 from tests.commands import run
@@ -25,6 +26,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_what_is_printed_next_lands_all_of_it(cinefeast: Command, space: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "made up"
     made = cinefeast("synth", "--preset", "tiny", "--out", out)

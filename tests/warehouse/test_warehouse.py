@@ -5,14 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
 import duckdb
 
-from tests.commands import BIN, REPOSITORY, run
-from tests.conftest import Built
+from tests.commands import BIN, REPOSITORY, UNTESTED, dbt_build, run
+from tests.conftest import TRAINED, Built, copy_of
 from tests.serving.servers import wait_for
 
 
@@ -64,7 +63,7 @@ def test_a_failing_build_leaves_the_published_warehouse(built_workspace: Built, 
     published = tmp_path / "warehouse" / "cinefeast.duckdb"
     published.parent.mkdir()
     published.write_bytes(b"the last good one")
-    result = run(tmp_path, "dbt", "build", folder="dbt_project", check=False)
+    result = run(tmp_path, "dbt", "build", *UNTESTED, folder="dbt_project", check=False)
     assert result.returncode != 0
     assert "not published" in result.stdout
     assert published.read_bytes() == b"the last good one"
@@ -98,18 +97,17 @@ def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
     before = published.stat().st_ino
     building = tmp_path / "warehouse" / "build" / "cinefeast.duckdb"
     process = subprocess.Popen(
-        [str(BIN / "dbt"), "build"],
+        [str(BIN / "dbt"), "build", *UNTESTED],
         cwd=REPOSITORY / "dbt_project",
         env={**os.environ, "CINEFEAST_WORKSPACE": str(tmp_path), "DBT_TARGET_PATH": str(tmp_path / "target")},
         stdout=subprocess.DEVNULL,
     )
     wait_for(building.exists, "dbt starts to build")
-    time.sleep(1)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert published.stat().st_ino == before
     assert rows(published, "select count(*) from core.fct_ratings") == [(len(built_workspace.data.ratings),)]
-    run(tmp_path, "dbt", "build", folder="dbt_project")
+    dbt_build(tmp_path, *UNTESTED)
     assert published.stat().st_ino != before
     assert rows(published, "select count(*) from core.fct_ratings") == [(len(built_workspace.data.ratings),)]
 
@@ -117,23 +115,23 @@ def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
 def test_a_landed_file_that_is_half_written_is_named_and_nothing_is_lost(
     built_workspace: Built, tmp_path: Path
 ) -> None:
-    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    workspace = copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
     folder = workspace / "raw" / "events" / "user_movie_rating"
     whole = next(folder.glob("*.parquet"))
     half = folder / "20240101T000000.000000-0badf00d.parquet"
     half.write_bytes(whole.read_bytes()[:100])
     before = (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino
-    failed = run(workspace, "dbt", "build", folder="dbt_project", check=False)
+    failed = run(workspace, "dbt", "build", *UNTESTED, folder="dbt_project", check=False)
     assert failed.returncode != 0
     assert f"{half} is not a whole parquet file" in failed.stdout
     assert f"next: mv {half} {half}.bad" in failed.stdout
     assert (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino == before
     half.rename(f"{half}.bad")
-    run(workspace, "dbt", "build", folder="dbt_project")
+    dbt_build(workspace, *UNTESTED)
 
 
 def test_a_part_of_the_project_is_not_published(built_workspace: Built, tmp_path: Path) -> None:
-    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    workspace = copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
     before = (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino
     built = run(workspace, "dbt", "build", "--select", "feat_user_profile", folder="dbt_project")
     assert "left out; next: dbt build" in built.stdout
@@ -141,7 +139,7 @@ def test_a_part_of_the_project_is_not_published(built_workspace: Built, tmp_path
 
 
 def test_dbt_docs_show_every_model(built_workspace: Built, tmp_path: Path) -> None:
-    workspace = shutil.copytree(built_workspace.root, tmp_path / "workspace", symlinks=True)
+    workspace = copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
     run(workspace, "dbt", "docs", "generate", folder="dbt_project")
     catalog = json.loads((workspace / "dbt_target" / "catalog.json").read_text())
     assert not catalog["errors"]
