@@ -21,6 +21,7 @@ UNTESTED = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_
 FOREVER = ("1970-01-01T00:00:00", "2030-01-01T00:00:00")
 
 FORKS = multiprocessing.get_context("forkserver")
+FORKED = ("cinefeast", "feast")
 IMPORTED = ("serving", "feature_repo.bench.steps", "serving.cli.main", "serving.api.app", "serving.runtime.server",
             "serving.runtime.loader", "models.registry")  # fmt: skip
 """What the process that is forked has imported: `serving` before Feast, see there, and nothing that sets up logging."""
@@ -61,7 +62,7 @@ def run(
     if folder == "dbt_project":
         # two test workspaces never share dbt's compiled files
         environment |= {"DBT_TARGET_PATH": str(workspace / "dbt_target"), "DBT_LOG_PATH": str(workspace / "dbt_logs")}
-    result = ended(environment, *command, folder=folder, typed=typed or command[0] == "dbt")
+    result = ended(environment, *command, folder=folder, typed=typed or command[0] not in FORKED)
     if check and result.returncode:
         raise AssertionError(f"{' '.join(command)} exited {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
