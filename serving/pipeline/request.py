@@ -9,7 +9,7 @@ from serving.errors import NotFoundError
 from serving.pipeline.catalogue import FilmCatalogue
 from serving.pipeline.user_context import UserContext
 from serving.rules.file import RuleBook
-from serving.rules.models import Settings
+from serving.rules.models import RuleSettings
 from serving.schemas.requests import ListQuery
 
 
@@ -21,7 +21,7 @@ class ListRequest:
     query: ListQuery
     films: FilmCatalogue
     variant: str
-    settings: Settings
+    settings: RuleSettings
     besides: tuple[int, ...] = ()
     """Films to leave out of this list alone."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from serving.pipeline.catalogue import FilmCatalogue
-from serving.rules.models import Settings
+from serving.rules.models import RuleSettings
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class RankedList:
 
 
 def apply_rules(
-    ranked: RankedCandidates, settings: Settings, films: FilmCatalogue, wanted: ListConstraints
+    ranked: RankedCandidates, settings: RuleSettings, films: FilmCatalogue, wanted: ListConstraints
 ) -> RankedList:
     """The list of at most `wanted.n` films that the rules make of the candidates."""
     of_candidates = films.ids.rows(ranked.ids)
@@ -82,7 +82,7 @@ def apply_rules(
 
 
 def hard_filters(
-    rows: np.ndarray, settings: Settings, films: FilmCatalogue, wanted: ListConstraints
+    rows: np.ndarray, settings: RuleSettings, films: FilmCatalogue, wanted: ListConstraints
 ) -> tuple[np.ndarray, list[str]]:
     """Which rows of the films (m,) no list may show, and a note where that leaves none of the candidates' rows (c,)."""
     hidden = np.zeros(len(films.ids), bool)
@@ -105,7 +105,7 @@ def relevance(scores: np.ndarray) -> np.ndarray:
     return (scores - low) / (high - low) if high > low else np.ones(len(scores))
 
 
-def boosts(rows: np.ndarray, settings: Settings, films: FilmCatalogue, device: str | None) -> np.ndarray:
+def boosts(rows: np.ndarray, settings: RuleSettings, films: FilmCatalogue, device: str | None) -> np.ndarray:
     """What boosts add to each candidate (c,)."""
     total = np.zeros(len(rows))
     for boost in settings.boosts:
@@ -127,7 +127,7 @@ def choose(
     rows: np.ndarray,
     parts: dict[str, np.ndarray],
     pins: dict[int, int],
-    settings: Settings,
+    settings: RuleSettings,
     films: FilmCatalogue,
     wanted: ListConstraints,
 ) -> list[Choice]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from serving.config import settings
-from serving.rules.models import Rules, Settings
+from serving.rules.models import Rules, RuleSettings
 
 log = logging.getLogger("cinefeast.rules")
 
@@ -22,7 +22,7 @@ class RuleBook:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.settings: Mapping[str, Settings] = MappingProxyType({name: rules.of(name) for name in rules.variants})
+        self.settings: Mapping[str, RuleSettings] = MappingProxyType({name: rules.of(name) for name in rules.variants})
 
 
 class RuleFile:

@@ -68,7 +68,7 @@ class Caps(Part):
     """Of one collection."""
 
 
-class Settings(Part):
+class RuleSettings(Part):
     """What may differ between variants."""
 
     candidates: int = Field(default=500, ge=1, le=1000)
@@ -107,7 +107,7 @@ class Rules(Part):
 
     salt: str = ""
     """Another salt divides the users anew."""
-    everywhere: Settings = Settings()
+    everywhere: RuleSettings = RuleSettings()
     """The rules for all."""
     variants: dict[str, Variant] = {CONTROL: Variant(traffic_weight=1)}
     """Whom else they are for, by name."""
@@ -120,12 +120,12 @@ class Rules(Part):
             self.of(name)
         return self
 
-    def of(self, name: str) -> Settings:
+    def of(self, name: str) -> RuleSettings:
         """A variant's settings."""
         given = self.everywhere.model_dump(exclude_unset=True)
         changed = self.variants[name].settings
         hidden = [*given.get("hide", []), *changed.get("hide", [])]  # a variant hides more, never less
-        return Settings.model_validate(given | changed | {"hide": hidden})
+        return RuleSettings.model_validate(given | changed | {"hide": hidden})
 
     def assigned(self, user_id: int) -> str:
         """The variant of a user: always the same, as long as salt and weights are."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from serving.rules.models import ItemFilter, Settings
+from serving.rules.models import ItemFilter, RuleSettings
 from serving.schemas.events import Id, Name
 
 MOST_FILMS = 100
@@ -49,7 +49,7 @@ class ListQuery(BaseModel):
         given = {name: value for name, value in given.items() if value not in (None, [])}
         return ItemFilter.model_validate(given) if given else None
 
-    def settings(self, given: Settings) -> Settings:
+    def settings(self, given: RuleSettings) -> RuleSettings:
         """The settings for the list, made of its variant's."""
         return given
 
@@ -75,9 +75,9 @@ class PreviewQuery(CandidatesQuery):
         self._changes = changes
         return self
 
-    def settings(self, given: Settings) -> Settings:
+    def settings(self, given: RuleSettings) -> RuleSettings:
         """The variant's settings with the changes."""
-        return Settings.model_validate(given.model_dump() | self._changes)
+        return RuleSettings.model_validate(given.model_dump() | self._changes)
 
 
 class ListForUser(ListQuery):

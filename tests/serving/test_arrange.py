@@ -6,7 +6,7 @@ import pyarrow as pa
 from models.ids import Ids
 from serving.pipeline.catalogue import FilmCatalogue
 from serving.pipeline.rerank import ListConstraints, RankedCandidates, RankedList, apply_rules
-from serving.rules.models import Rules, Settings
+from serving.rules.models import Rules, RuleSettings
 
 GROUPS, EACH = 4, 5
 IDS = np.arange(1, GROUPS * EACH + 1)
@@ -30,7 +30,7 @@ def listed(settings: dict, n: int = 10, **wanted: object) -> RankedList:
     """The list of film 1, the best, to 20."""
     lineup = RankedCandidates(IDS, -IDS.astype(float), {"channel": IDS})
     given = {"excluded_ids": NONE, "clicked": NONE} | wanted
-    return apply_rules(lineup, Settings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
+    return apply_rules(lineup, RuleSettings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
 
 
 def ids(arranged: RankedList) -> list[int]:
