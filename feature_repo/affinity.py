@@ -1,7 +1,7 @@
 """What a user has watched against a film: the function behind the on-demand view `user_movie_affinity`.
 
 Facts of the films watched do not change, and all films lie in memory where requests are served. So they come with the
-request (`watched_facts`), looked up in films that were read through Feast, and no store keeps them once a user.
+request (`FilmAttributes.facts`), looked up in films that were read through Feast, and no store keeps them once a user.
 """
 
 from collections.abc import Iterator, Mapping
@@ -88,8 +88,9 @@ class FilmAttributes:
 def affinity_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """AFFINITY of each row of `inputs` as float64, NaN where what it is made of is unknown.
 
-    `inputs` holds Films' columns of the candidate, user_mean_rating, user_seen_ratings and user_seen_timestamps (oldest
-    first), asked_at (seconds since 1970), and the columns of `FilmAttributes.facts` for the last WATCHED films seen.
+    `inputs` holds FilmAttributes' columns of the candidate, user_mean_rating, user_seen_ratings and
+    user_seen_timestamps (oldest first), asked_at (seconds since 1970), and the columns of `FilmAttributes.facts` for
+    the last WATCHED films seen.
     """
     found = np.full((len(inputs), len(AFFINITY)), np.nan)
     films = FilmAttributes({name: inputs[name].to_numpy() for name in FILM_COLUMNS})

@@ -55,7 +55,7 @@ class CrossedFilms:
 def cross_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """Return the crossed features of `inputs`, row by row, as float64 with NaN where an input is unknown.
 
-    `inputs` holds the columns of Users and of Films.
+    `inputs` holds the columns of CrossedUsers and of CrossedFilms.
     """
     columns = {str(name): inputs[name].to_numpy() for name in inputs}
     each = np.arange(len(inputs))

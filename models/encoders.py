@@ -27,7 +27,7 @@ class Statistics:
 
     def fit(self, table: pa.Table) -> None:
         """Learn mean and deviation over the table's rows."""
-        self.mean, self.deviation = moments(self._raw(table), np.float32)
+        self.mean, self.deviation = mean_and_deviation(self._raw(table), np.float32)
 
     def __call__(self, table: pa.Table) -> np.ndarray:
         """The table's rows as (n, width) float32."""
@@ -76,7 +76,7 @@ class Categories:
         return np.concatenate(blocks, axis=1)
 
 
-def moments(raw: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_deviation(raw: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of the columns of (n, d), NaN aside, added up as `dtype`.
 
     The deviation of a column that never changed or was never known, whose mean is 0, is infinite: divided by it, the

@@ -9,7 +9,7 @@ from models.recall.registry import RECALL
 
 def model_class(name: str) -> type[Model]:
     """The class behind a name."""
-    room, place = ("recall", RECALL[name]) if name in RECALL else ("rank", RANK[name])
+    package, place = ("recall", RECALL[name]) if name in RECALL else ("rank", RANK[name])
     module, _, kind = place.partition(":")
-    found: type[Model] = getattr(import_module(f"models.{room}.{module}"), kind)
+    found: type[Model] = getattr(import_module(f"models.{package}.{module}"), kind)
     return found

@@ -126,8 +126,8 @@ class Settings(BaseSettings):
     read_limit: Rate = "1000/second"
     """Requests of any kind that a key, or without one an address, may send, in each worker."""
     max_requests: Annotated[PositiveInt, Hint("{name}={value!r} is no number above 0")] = 64
-    """Requests that a worker has at a time, those that wait for a thread included; one more is answered with 503. Requests
-    with events are counted apart, so that neither kind keeps the other out."""
+    """Requests that a worker has at a time, those that wait for a thread included; one more is answered with 503.
+    Requests with events are counted apart, so that neither kind keeps the other out."""
     budget_features: Seconds = 0.5
     """Seconds, below 600, after which an answer goes on without the user's features of now."""
     budget_recall: Seconds = 1.0

@@ -28,7 +28,7 @@ GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
-class Collected:
+class LandedDocuments:
     """Where the documents were landed, how many, and how many lines are not JSON objects."""
 
     file: Path
@@ -36,7 +36,7 @@ class Collected:
     bad: int
 
 
-def collect(source: Path, space: Workspace) -> Collected:
+def collect(source: Path, space: Workspace) -> LandedDocuments:
     """Land `source` (.jsonl or .jsonl.gz) as raw/tmdb/<stem>.jsonl.gz.
 
     A line that is no JSON object is kept and counted. A file that cannot be read to its end, or that holds no
@@ -60,7 +60,7 @@ def collect(source: Path, space: Workspace) -> Collected:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-    return Collected(target, documents, bad)
+    return LandedDocuments(target, documents, bad)
 
 
 def read_documents(source: Path) -> Iterator[tuple[str, bool]]:

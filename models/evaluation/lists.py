@@ -16,7 +16,7 @@ from models.metrics.ranked_lists import Rated
 from models.rank.samples.maker import events_of
 from models.rank.samples.pairs import Pairs
 from models.recall.fan_out import BROUGHT, of_few
-from models.recall.merge import Candidates, Lists, merge
+from models.recall.merge import Candidates, ChannelLists, merge
 from models.recall.merging import Merging
 from models.two_stage import TwoStage
 
@@ -26,7 +26,7 @@ class Shown:
     """One draw of cases with the 500 films that recall brings for each, as pairs."""
 
     cases: Cases
-    brought: Lists
+    brought: ChannelLists
     merged: Candidates
     rows: np.ndarray
     """(n, c) each candidate's row in the pairs' films, -1 for none."""

@@ -16,7 +16,7 @@ from models.metrics.ranked_lists import SHOWN, PerUser, Rated, coverage, mean_an
 from models.rank.samples.pairs import Pairs, PreparedFilms
 from models.recall.base import Recaller
 from models.recall.fan_out import BROUGHT, of_few
-from models.recall.merge import Candidates, Lists, merge
+from models.recall.merge import Candidates, ChannelLists, merge
 from models.two_stage import TwoStage
 
 Rank = Callable[[Cases, Any, Candidates], np.ndarray]
@@ -66,7 +66,7 @@ class Protocol:
         users = self.data.users(self.services, cases.frame)
         seen = self.data.seen(cases.frame)
         answered: dict[str, Answered] = {}
-        brought: Lists = {}  # a dozen channels' lists need not be held at once: only those that are merged
+        brought: ChannelLists = {}  # a dozen channels' lists need not be held at once: only those that are merged
         for name, channel in self.channels.items():
             lists = channel.recommend(users, BROUGHT, seen)
             answered[name] = self.score(cases, lists[0])

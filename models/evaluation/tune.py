@@ -61,7 +61,7 @@ def tune(
     services = [model_class(name).Config.read(name).service for name in chosen]
     asked = Validation(data, services, SAMPLE, few=few)
     targets = np.concatenate(asked.targets)
-    lists = Lists({name: brought(data, name, asked, few) for name in chosen}, targets)
+    lists = TunedLists({name: brought(data, name, asked, few) for name in chosen}, targets)
     found = climb(lists, chosen, MERGE.rrf, (MERGE.rrf,)) if few else climb(lists, chosen)
     merging = (
         MERGE.model_copy(update={"few": found.channels})
@@ -111,7 +111,7 @@ def brought(data: Dataset, name: str, asked: Validation, few: bool) -> np.ndarra
     return ids
 
 
-class Lists:
+class TunedLists:
     """What channels brought for events with one target each, so laid out that a merge is judged in milliseconds.
 
     Every (event, film) that some channel named is one entry, events in order and films ascending within. The place of
@@ -162,7 +162,7 @@ class Lists:
         return self.recall(np.sum(parts, axis=0))
 
 
-def climb(lists: Lists, names: list[str], rrf: float = 60.0, constants: tuple[float, ...] = CONSTANTS) -> Merging:
+def climb(lists: TunedLists, names: list[str], rrf: float = 60.0, constants: tuple[float, ...] = CONSTANTS) -> Merging:
     """Coordinate ascent on the mean of Recall@50 and Recall@500, from equal weights, until a round brings nothing.
 
     A channel that adds nothing falls out; weights are told relative to the largest.

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.recall.base import Recaller
-from models.recall.merge import Candidates, Lists, merge
+from models.recall.merge import Candidates, ChannelLists, merge
 from models.recall.merging import WARM, Merging
 
 BROUGHT = 500
@@ -22,7 +22,7 @@ def fan_out(
     return merge(brought_by(channels, users, exclude), merging, size, few=of_few(exclude))
 
 
-def brought_by(channels: dict[str, Recaller], users: pa.Table, exclude: list[np.ndarray]) -> Lists:
+def brought_by(channels: dict[str, Recaller], users: pa.Table, exclude: list[np.ndarray]) -> ChannelLists:
     """What each channel brings for each user."""
     return {name: channel.recommend(users, BROUGHT, exclude) for name, channel in channels.items()}
 

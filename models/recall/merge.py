@@ -11,7 +11,7 @@ from models.recall.merging import Merging
 SLICE = 128
 """Users merged at a time: memory is so many rows of the films that any of them is offered."""
 
-Lists = dict[str, tuple[np.ndarray, np.ndarray]]
+ChannelLists = dict[str, tuple[np.ndarray, np.ndarray]]
 """Channel to its ids (n, k) and scores (n, k), best first, -1 where there are fewer."""
 
 
@@ -29,7 +29,7 @@ class Candidates:
     """Channel to (n, c) float32, its own score over its best one, 0 where it did not name the film."""
 
 
-def merge(channels: Lists, merging: Merging, size: int, few: np.ndarray | None = None) -> Candidates:
+def merge(channels: ChannelLists, merging: Merging, size: int, few: np.ndarray | None = None) -> Candidates:
     """Fuse what the channels brought to the `size` films of the highest sums.
 
     `few` (n,) tells who is not warm yet and has shares of their own; nobody, where it is left out. A channel's films
@@ -53,7 +53,7 @@ def merge(channels: Lists, merging: Merging, size: int, few: np.ndarray | None =
     )
 
 
-def _merge(channels: Lists, merging: Merging, size: int, few: np.ndarray) -> Candidates:
+def _merge(channels: ChannelLists, merging: Merging, size: int, few: np.ndarray) -> Candidates:
     """All lists side by side (n, l), as an answer for one user is mostly the number of numpy's calls."""
     films, film_of = offered([ids for ids, _ in channels.values()])
     n, m = len(few), len(films)

@@ -54,7 +54,7 @@ class Merging(BaseModel):
         return cls(channels={name: ChannelWeight() for name in names})
 
     def weights_and_quotas(self, name: str, few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A channel's weight and quota (n,) for users who are not warm yet, and for others; 0 where it is silent."""
+        """A channel's weight and quota (n,) for users who are not warm yet, and others; 0 where it is not merged."""
         usual, other = self.channels[name], (self.few or self.channels).get(name)
         weight, quota = (other.weight, other.quota) if other else (0.0, 0)
         return np.where(few, weight, usual.weight), np.where(few, quota, usual.quota)

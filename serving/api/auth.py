@@ -52,10 +52,10 @@ class Keys:
         return bool(sum(hmac.compare_digest(sent, key) for key in self._may[may]))
 
 
-def hit(limiter: RateLimiter, most: RateLimitItem, who: str, told: str) -> None:
+def hit(limiter: RateLimiter, most: RateLimitItem, who: str, scope: str) -> None:
     """Count a request; TooManyError, which says when to come again, where it is one too many."""
     if not limiter.hit(most, who):
-        error = TooManyError(f"more than {most} requests {told}")
+        error = TooManyError(f"more than {most} requests {scope}")
         error.retry_after = max(1, math.ceil(limiter.get_window_stats(most, who).reset_time - time.time()))
         raise error
 

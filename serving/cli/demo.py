@@ -50,12 +50,12 @@ def demo(dataset: str, archive: Path | None, links: Path | None, tmdb: Path | No
         seconds.append((step.name, time.perf_counter() - start))
     start = time.perf_counter()
     from serving.reports.showcase import print_metrics, print_seconds, print_users
-    from serving.runtime.server import load
+    from serving.runtime.server import load_on_one_thread
     from serving.telemetry.deadlines import Stages
     from serving.telemetry.metrics import Metrics
 
     print_metrics(console, every=False)
-    print_users(console, load(Stages(Metrics())))
+    print_users(console, load_on_one_thread(Stages(Metrics())))
     seconds.append(("recommend", time.perf_counter() - start))
     print_seconds(console, seconds)
     console.print(f"\nreport: {workspace().reports / 'report.html'}\nnext:   cinefeast serve", soft_wrap=True)

@@ -16,6 +16,6 @@ def events_check(space: Workspace) -> Check:
         findings.append(Check("events", "warn", what, f"{SERVE}, which tries them again, and look at its log"))
     if backlog.set_aside:
         what = f"{backlog.set_aside:,} events cannot be read and are online after the next build alone"
-        look = f"sqlite3 {path} 'select event_id, reason from set_aside'"
-        findings.append(Check("events", "warn", what, look))
+        command = f"sqlite3 {path} 'select event_id, reason from set_aside'"
+        findings.append(Check("events", "warn", what, command))
     return combined("events", findings, "every accepted event is in the online features")

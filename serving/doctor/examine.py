@@ -31,10 +31,10 @@ from serving.features.reader import MATERIALIZE, feast_command
 def examine(space: Workspace) -> Diagnosis:
     """Look at a workspace; nothing in it is written. Feast's own prints go to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
-        return look(space)
+        return diagnose(space)
 
 
-def look(space: Workspace) -> Diagnosis:
+def diagnose(space: Workspace) -> Diagnosis:
     """The checks, each with what the ones before it found."""
     found = Diagnosis()
     apply, materialize = feast_command("apply"), feast_command(MATERIALIZE)
@@ -62,7 +62,7 @@ def look(space: Workspace) -> Diagnosis:
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
     if online and warehouse:
-        look_at_features(found, store, warehouse, waiting(landed, space) if landed else [])
+        check_features(found, store, warehouse, waiting(landed, space) if landed else [])
     else:
         missing = "online" if store and warehouse else "warehouse" if store else "registry"
         before = next(check for check in found.checks if check.name == missing)
@@ -72,7 +72,7 @@ def look(space: Workspace) -> Diagnosis:
     return found
 
 
-def look_at_features(found: Diagnosis, store: Any, warehouse: Warehouse, ahead: list[Path]) -> None:
+def check_features(found: Diagnosis, store: Any, warehouse: Warehouse, ahead: list[Path]) -> None:
     """What is served against what was learned from."""
     from serving.doctor.features import drift_check, feature_checks, nulls_check, served_check
 

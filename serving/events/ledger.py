@@ -1,5 +1,6 @@
 """Which events were accepted, by id, and which of them the online features do not know yet: one SQLite file."""
 
+import fcntl
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,6 +17,18 @@ SCHEMA = (
     "create index if not exists waiting on accepted (event_id) where waiting is not null",
     "create table if not exists set_aside (event_id text primary key, body text, reason text not null) without rowid",
 )
+
+
+DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the events that wait, by id."""
+
+    events: list[Event]
+    last: str
+    """The last id that was looked at, readable or not; empty where there is none any more."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,15 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            for line in ("pragma journal_mode = wal", "pragma synchronous = full", *SCHEMA):
-                self._connection.execute(line)
-        except sqlite3.Error as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # one worker at a time: for a change of the journal's mode SQLite does not wait
+            with path.with_name(".accepted.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+                for line in ("pragma journal_mode = wal", "pragma synchronous = full", *SCHEMA):
+                    self._connection.execute(line)
+        except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 
     @contextmanager
@@ -72,19 +88,19 @@ class Ledger:
         added = self._connection.execute("insert or ignore into accepted values (?, ?)", (event.event_id, body))
         return added.rowcount == 1
 
-    def waiting(self, most: int, after: str = "") -> list[Event]:
+    def waiting(self, most: int, after: str = "") -> Page:
         """Events that the online features do not know yet, by id from `after` on.
 
         One that cannot be read, as another version wrote it, is set aside with its reason: the others go on.
         """
         query = "select event_id, waiting from accepted where waiting is not null and event_id > ? order by 1 limit ?"
-        found = []
+        found, event_id = [], ""
         for event_id, body in self._connection.execute(query, (after, most)).fetchall():
             try:
                 found.append(Event.model_validate_json(body, context={"accepted": True}))
             except ValidationError as error:
                 self._set_aside(event_id, body, " ".join(str(error.errors()[0]["msg"]).split()))
-        return found
+        return Page(found, event_id)
 
     def _set_aside(self, event_id: str, body: str, reason: str) -> None:
         with self._transaction():
@@ -126,12 +142,20 @@ def read_backlog(path: Path) -> Backlog:
 
 
 def counted(connection: sqlite3.Connection) -> Backlog:
-    """The backlog in an open ledger."""
-    waiting = "select count(*) from accepted where waiting is not null"
-    return Backlog(*(connection.execute(q).fetchone()[0] for q in (waiting, "select count(*) from set_aside")))
+    """The backlog in an open ledger, which an older version may have made without a table."""
+    tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+
+    def count(table: str, condition: str) -> int:
+        query = f"select count(*) from {table} where {condition}"
+        return int(connection.execute(query).fetchone()[0]) if table in tables else 0
+
+    return Backlog(count("accepted", "waiting is not null"), count("set_aside", "true"))
 
 
-def unusable(path: Path, error: sqlite3.Error) -> CineFeastError:
-    """The error of a file that is no ledger. Events themselves are landed elsewhere and are not lost with it."""
+def unusable(path: Path, error: Exception) -> CineFeastError:
+    """The error of a ledger that cannot be used. Events themselves are landed beside it, and are not lost with it."""
     what = f"the ledger of accepted events {path} cannot be used: {error}"
-    return CineFeastError(what, f"mv {path} {path}.damaged: events are landed beside it, only their ids are forgotten")
+    if getattr(error, "sqlite_errorcode", None) in DAMAGED:
+        then = "ids are forgotten, and events that wait are online after the next dbt build and feast materialize"
+        return CineFeastError(what, f"mv {path} {path}.damaged: {then}")
+    return CineFeastError(what, f"ls -l {path.parent}: it has to be writable, on a disk with room")

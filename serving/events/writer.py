@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from feast import FeatureStore
 
+from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
 from feature_repo.events import Rating, RatingRecorder
 from feature_repo.feedback_events import Feedback, land_feedback, renew_feedback
@@ -50,6 +51,9 @@ class EventLog:
         self._space, self._metrics = space, metrics
         self._recorder = RatingRecorder(store)
         self._queue: queue.Queue[Sent | None] = queue.Queue(WAITING_REQUESTS)
+        self._lock = threading.Lock()
+        """Held while the queue is closed, or taken to."""
+        self._is_closed, self._stop = False, threading.Event()
         self._behind = True  # a killed process may have left some
         self._away_until = 0.0
         """Until then, by time.monotonic(), the online store is not asked: it did not answer a moment ago."""
@@ -71,47 +75,66 @@ class EventLog:
     def submit(self, events: Sequence[Event]) -> "Future[Receipt]":
         """The receipt, once the events are on disk, or NotWrittenError; OverloadedError at once where too many wait."""
         sent = Sent(events, Future())
-        try:
-            self._queue.put_nowait(sent)
-        except queue.Full:
-            raise OverloadedError("too many events are waiting to be written") from None
+        sent.receipt.set_running_or_notify_cancel()  # from here on nobody can take it back
+        with self._lock:
+            if self._is_closed:
+                raise NotWrittenError("nothing was taken: the server is stopping")
+            try:
+                self._queue.put_nowait(sent)
+            except queue.Full:
+                raise OverloadedError("too many events are waiting to be written") from None
         return sent.receipt
 
     def close(self) -> None:
         """Write what waits, then end."""
-        self._queue.put(None)
+        self._stop.set()
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)  # so that the thread looks now
         self._thread.join()
 
     def _run(self) -> None:
         try:
             ledger = Ledger(self._space.events / "accepted.db")
-        except Exception as error:
-            self._started.set_exception(error)
-            return
-        self._catch_up(ledger)
-        self._started.set_result(None)
-        is_last = False
-        while not is_last:
-            sent, is_last = self._next()
-            if sent:
-                self._take(ledger, sent)
-            elif self._behind and time.monotonic() >= self._round_at:
+            with closing(ledger):
                 self._catch_up(ledger)
-        ledger.close()
+                self._started.set_result(None)
+                while not (self._stop.is_set() and self._queue.empty()):
+                    self._go_on(ledger)
+        except BaseException as error:
+            if not self._started.done():
+                self._started.set_exception(error)
+            else:
+                log.exception("events are not taken any more")
+        finally:
+            self._refuse_the_rest()
 
-    def _next(self) -> tuple[list[Sent], bool]:
-        """What was sent since, some of it, and whether the end was asked for; waits a second at most."""
+    def _go_on(self, ledger: Ledger) -> None:
+        """Take what was sent, or some of what waits; under load some of what waits every AGAIN seconds."""
+        if sent := self._next():
+            self._take(ledger, sent)
+        if self._behind and time.monotonic() >= self._round_at:
+            self._catch_up(ledger)
+            if sent:
+                self._round_at = max(self._round_at, time.monotonic() + AGAIN)
+
+    def _refuse_the_rest(self) -> None:
+        with self._lock:
+            self._is_closed = True
+        while not self._queue.empty():
+            if request := self._queue.get_nowait():
+                request.receipt.set_exception(NotWrittenError("nothing was taken: the server is stopping"))
+
+    def _next(self) -> list[Sent]:
+        """What was sent since, or some of it; waits a second at most."""
         sent: list[Sent] = []
         patience = 0.001 if self._behind and time.monotonic() >= self._round_at else AGAIN
-        try:
+        with suppress(queue.Empty):
             while sum(len(request.events) for request in sent) < MOST_EVENTS:
                 request = self._queue.get_nowait() if sent else self._queue.get(timeout=patience)
                 if request is None:
-                    return sent, True
+                    break
                 sent.append(request)
-        except queue.Empty:
-            pass
-        return sent, False
+        return sent
 
     def _take(self, ledger: Ledger, sent: list[Sent]) -> None:
         """Accept what several requests brought together, and answer each."""
@@ -147,63 +170,67 @@ class EventLog:
         if feedback := [done(event) for event in events if event.kind != "rating"]:
             land_feedback(feedback)
 
-    def _renew(self, ledger: Ledger, events: list[Event]) -> int:
-        """Bring the online features up to the events, and note those of which that is true; how many are not."""
-        online: list[Event] = []
+    def _renew(self, ledger: Ledger, events: list[Event]) -> int | None:
+        """Bring the online features up to the events, and note those of which that is true.
+
+        How many could not be brought; None where the store did not answer, now or a moment ago.
+        """
+        left: int | None = None
         try:
-            if events and time.monotonic() >= self._away_until:
+            if time.monotonic() >= self._away_until:
                 with self._alone():
                     online = self._written(events)
                 ledger.are_online(online)
+                left = len(events) - len(online)
         except ONLINE_ERRORS as error:
             log.warning("%d events are on disk and wait for the online store: %s", len(events), error)
-            online = self._store_is_away()
+            self._store_is_away()
         except Exception:  # a thread that ends would leave every later request waiting
             log.exception("%d events are on disk and could not be put online", len(events))
-            online = self._store_is_away()
-        self._behind = self._behind or len(online) < len(events)
-        return len(events) - len(online)
+            self._store_is_away()
+        self._behind = self._behind or (left != 0 and bool(events))
+        return left
 
-    def _store_is_away(self) -> list[Event]:
+    def _store_is_away(self) -> None:
         self._away_until = self._round_at = time.monotonic() + AGAIN
-        return []
 
     def _written(self, events: list[Event]) -> list[Event]:
-        """Write the online rows of all events together, or one by one where that fails; those that were written."""
-        ratings = [rating(event) for event in events if event.kind == "rating"]
+        """Write the online rows of all events together, or in parts where that fails; those that were written.
+
+        A film that is not online is one part, and holds up no other; for what nobody thought of each user is one, too.
+        """
         try:
-            if ratings:
+            if ratings := [rating(event) for event in events if event.kind == "rating"]:
                 self._recorder.renew(ratings)
             renew_feedback(self._recorder.store, [done(event) for event in events if event.kind != "rating"])
         except ONLINE_ERRORS:
             raise
-        except Exception as error:  # of one of them: a film that is not online, or what nobody thought of
-            if len(events) > 1:
-                return [event for event in events if self._written([event])]
-            log.warning("event %s waits: %s", events[0].event_id, error)
+        except Exception as error:
+            parts = split(events, by_user=not isinstance(error, CineFeastError))
+            if len(parts) > 1:
+                return [event for part in parts for event in self._written(part)]
+            log.warning("%d events of film %d wait: %s", len(events), events[0].movie_id, error)
             return []
         return events
 
     def _catch_up(self, ledger: Ledger) -> None:
         """Try some of the events that wait, each once a round; a round that passed some by is followed by a rest."""
         try:
-            events = ledger.waiting(MOST_EVENTS, self._after)
-            backlog = ledger.backlog()
+            page, backlog = ledger.waiting(MOST_EVENTS, self._after), ledger.backlog()
         except sqlite3.Error as error:
             log.warning("the events that wait cannot be read: %s", error)
             self._round_at = time.monotonic() + AGAIN
             return
         self._metrics.events_waiting.set(backlog.waiting)
         self._metrics.events_set_aside.set(backlog.set_aside)
-        if not events:
-            self._behind, self._after = self._stuck > 0, ""
-            if self._stuck:
-                self._round_at = time.monotonic() + STUCK
-            self._stuck = 0
+        if page.last:
+            if (left := self._renew(ledger, page.events)) is not None:  # else these are asked for again
+                self._stuck, self._after = self._stuck + left, page.last
             return
-        left = self._renew(ledger, events)
-        if time.monotonic() >= self._away_until:  # else the store is away, and these are asked for again
-            self._stuck, self._after = self._stuck + left, events[-1].event_id
+        self._behind = backlog.waiting > 0  # some came since that lie before where this round was
+        if self._stuck:
+            self._round_at = time.monotonic() + STUCK
+        self._stuck, self._after = 0, ""
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -223,3 +250,13 @@ def done(event: Event) -> Feedback:
     """The event as the feature store takes it."""
     assert event.kind != "rating"
     return Feedback(event.event_id, event.user_id, event.movie_id, event.kind, event.occurred_at)
+
+
+def split(events: Sequence[Event], by_user: bool) -> list[list[Event]]:
+    """The events of each film or, where all are of one, of each user."""
+    parts: dict[int, list[Event]] = {}
+    is_one_film = len({event.movie_id for event in events}) == 1
+    for event in events:
+        key = event.user_id if is_one_film and by_user else event.movie_id
+        parts.setdefault(key, []).append(event)
+    return list(parts.values())

@@ -48,12 +48,12 @@ class InProcess:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """See Kept."""
+        """See VectorStore."""
         until, value = self._values.get(key, (0.0, b""))
         return value if time.monotonic() < until else None
 
     def put(self, values: dict[str, bytes], seconds: int | None) -> None:
-        """See Kept."""
+        """See VectorStore."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         with self._lock:
             self._values.update({key: (until, value) for key, value in values.items()})
@@ -72,7 +72,7 @@ class InRedis:
         self.client = redis.Redis(**nodes[0], **options)
 
     def get(self, key: str) -> bytes | None:
-        """See Kept."""
+        """See VectorStore."""
         try:
             found = self.client.get(key)
         except redis.RedisError:
@@ -80,7 +80,7 @@ class InRedis:
         return found if isinstance(found, bytes) else None
 
     def put(self, values: dict[str, bytes], seconds: int | None) -> None:
-        """See Kept."""
+        """See VectorStore."""
         try:
             with self.client.pipeline(transaction=False) as pipe:
                 for key, value in values.items():
@@ -99,8 +99,8 @@ def vector_store() -> VectorStore:
 class UserVectors:
     """Stands between the channels of a set of models and the working out of vectors."""
 
-    def __init__(self, models: TwoStage, version: str, mode: Mode, vector_store: VectorStore, metrics: Metrics) -> None:
-        self._version, self._mode, self._kept, self._metrics = version, mode, vector_store, metrics
+    def __init__(self, models: TwoStage, version: str, mode: Mode, store: VectorStore, metrics: Metrics) -> None:
+        self._version, self._mode, self._store, self._metrics = version, mode, store, metrics
         self._work = {name: channel.user_vectors for name, channel in vector_channels(models)}
         if mode != Mode.REQUEST:
             for name, channel in vector_channels(models):
@@ -113,7 +113,7 @@ class UserVectors:
             vectors, known = work(users)
             ids = users["user_id"].to_pylist()
             keys = [self._key(name, user) for user in ids]
-            self._kept.put({k: packed(v, w) for k, v, w in zip(keys, vectors, known, strict=True)}, None)
+            self._store.put({k: packed(v, w) for k, v, w in zip(keys, vectors, known, strict=True)}, None)
             count += len(keys)
         return count
 
@@ -133,14 +133,14 @@ class UserVectors:
                 names = [name for name in users.column_names if name not in ("user_id", "event_timestamp")]
                 version = content_hash(users.select(names))
             key = self._key(name, user_id, version)
-            value = self._kept.get(key)
+            value = self._store.get(key)
             self._metrics.cache.labels("user_vector", "hit" if value else "miss").inc()
             if value:
                 return unpacked(value)
             vectors, known = work(users)
             if self._mode != Mode.BATCH:
                 seconds = MINUTES if self._mode == Mode.MINUTES else DAY
-                self._kept.put({key: packed(vectors[0], known[0])}, seconds)
+                self._store.put({key: packed(vectors[0], known[0])}, seconds)
             return vectors, known
 
         return user_vectors

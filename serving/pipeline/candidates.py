@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from models.recall.recall_in_time import BROUGHT, of_few
 
-from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, merge
 from models.two_stage import TwoStage
 from serving.pipeline.user_context import UserContext
 from serving.telemetry.deadlines import StageError, Stages
 
-Lists = tuple[np.ndarray, np.ndarray]
-NOTHING: Lists = np.full((1, BROUGHT), -1, np.int64), np.full((1, BROUGHT), -np.inf, np.float32)
+IdsAndScores = tuple[np.ndarray, np.ndarray]
+NOTHING: IdsAndScores = np.full((1, BROUGHT), -1, np.int64), np.full((1, BROUGHT), -np.inf, np.float32)
 """The list of a channel that names no film."""
 
 
@@ -28,7 +28,7 @@ class Recalled:
     """Channels that gave nothing, each with why."""
 
 
-def fan_out(
+def recall_in_time(
     stages: Stages,
     models: TwoStage,
     context: UserContext,
@@ -43,7 +43,7 @@ def fan_out(
     until = time.monotonic() + stages.budgets["recall"]
     asked = {name: channel for name, channel in models.channels.items() if name not in disabled_channels}
     begun = stages.start({f"recall:{name}": asking(asked[name], context.row, exclude, BROUGHT) for name in asked})
-    brought: dict[str, Lists] = dict.fromkeys(models.channels, NOTHING)
+    brought: dict[str, IdsAndScores] = dict.fromkeys(models.channels, NOTHING)
     missing = []
     for name in asked:
         try:
@@ -54,11 +54,11 @@ def fan_out(
     return Recalled(merge(brought, models.merging, size, few=few), missing)
 
 
-def asking(channel: Any, user: pa.Table, exclude: np.ndarray, k: int) -> Callable[[], Lists]:
+def asking(channel: Any, user: pa.Table, exclude: np.ndarray, k: int) -> Callable[[], IdsAndScores]:
     """The question to a channel, for another thread."""
 
-    def ask() -> Lists:
-        found: Lists = channel.recommend(user, k, [exclude])
+    def ask() -> IdsAndScores:
+        found: IdsAndScores = channel.recommend(user, k, [exclude])
         return found
 
     return ask

@@ -19,7 +19,7 @@ from models.two_stage import TwoStage
 from serving.errors import NotFoundError
 from serving.events.film_updates import FilmUpdates
 from serving.features.reader import OnlineFeatures
-from serving.pipeline.candidates import fan_out
+from serving.pipeline.candidates import recall_in_time
 from serving.pipeline.catalogue import FilmCatalogue
 from serving.pipeline.explain import reasons
 from serving.pipeline.request import ListRequest
@@ -135,7 +135,7 @@ class Recommender:
         if not context.is_known:
             return self._chart(POPULAR, request, f"user {context.user_id} has no features online")
         at = context.at(request.query.asked_at)
-        recalled = fan_out(
+        recalled = recall_in_time(
             self.stages,
             self.models,
             at,

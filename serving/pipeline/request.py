@@ -38,7 +38,7 @@ class ListRequest:
     @cached_property
     def excluded_ids(self) -> np.ndarray:
         """Films that its list must not show: recall leaves them out, too, so that others come in their place."""
-        films, which = self.films, self.query.which
-        unfit = films.ids.values[~films.fitting(which)] if which else np.empty(0, np.int64)
+        films, item_filter = self.films, self.query.item_filter
+        unfit = films.ids.values[~films.fitting(item_filter)] if item_filter else np.empty(0, np.int64)
         named = np.array([*self.query.exclude, *self.besides], np.int64)
         return np.concatenate([self.context.excluded_ids, films.retired, named, unfit])

@@ -56,11 +56,11 @@ def pick_users(users: pa.Table, count: int = 3) -> list[dict[str, Any]]:
     )
     if not rows.num_rows:
         return []
-    taste = np.array(rows["user_genre_share"].to_pylist(), dtype=float)  # (n, genres)
-    taste /= np.maximum(np.linalg.norm(taste, axis=1, keepdims=True), 1e-9)
+    genre_shares = np.array(rows["user_genre_share"].to_pylist(), dtype=float)  # (n, genres)
+    genre_shares /= np.maximum(np.linalg.norm(genre_shares, axis=1, keepdims=True), 1e-9)
     picked = [0]
     while len(picked) < min(count, rows.num_rows):
-        nearest = (taste @ taste[picked].T).max(axis=1)  # (n,) cosine to the most similar one picked
+        nearest = (genre_shares @ genre_shares[picked].T).max(axis=1)  # (n,) cosine to the most similar one picked
         nearest[picked] = np.inf
         picked.append(int(nearest.argmin()))
     return rows.take(picked).to_pylist()

@@ -10,8 +10,8 @@ from models.served import CHANNELS, RANKER
 from serving.pipeline.recommender import Recommender
 from serving.schemas.requests import CandidatesQuery
 
-log = logging.getLogger("cinefeast.swap")
-LOOK = 2.0
+log = logging.getLogger("cinefeast.reloader")
+POLL_SECONDS = 2.0
 """Seconds between two looks; what changes between them is still being written."""
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -34,7 +34,7 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         """Until `stop`."""
         before = self._done
-        while not self._stopped.wait(LOOK):
+        while not self._stopped.wait(POLL_SECONDS):
             now = stamp(self._space)
             if now == before != self._done:
                 self._done = now

@@ -81,7 +81,7 @@ def run(create_app: AppFactory, listener: socket.socket, url: str) -> None:
             print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
 
     log_as_json()
-    app = create_app(load, done)
+    app = create_app(load_on_one_thread, done)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10)
     )
@@ -91,7 +91,7 @@ def run(create_app: AppFactory, listener: socket.socket, url: str) -> None:
         raise app.state.service.failure
 
 
-def load(stages: "Stages") -> "Recommender":
+def load_on_one_thread(stages: "Stages") -> "Recommender":
     """Load with one Torch thread: requests run beside each other, a thread each."""
     import torch
 

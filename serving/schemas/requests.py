@@ -37,7 +37,7 @@ class ListQuery(BaseModel):
     )
 
     @property
-    def which(self) -> ItemFilter | None:
+    def item_filter(self) -> ItemFilter | None:
         """The films that are asked for, None for all."""
         given: dict[str, Any] = {
             "genres": self.genre,

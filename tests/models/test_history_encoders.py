@@ -1,9 +1,9 @@
-"""Encoders of a history: padding has no say, order has, and the Transformer's short cut changes nothing."""
+"""Encoders of a history: padding has no say, order has, and the WindowTransformer's short cut changes nothing."""
 
 import pytest
 import torch
 
-from models.recall.nn.encoders import Encoder, RecencyMean, Transformer, encoder
+from models.recall.nn.encoders import Encoder, RecencyMean, WindowTransformer, encoder
 
 KINDS: tuple[Encoder, ...] = ("mean", "gru", "transformer")
 DIM, WINDOW = 8, 6
@@ -71,7 +71,7 @@ def test_the_mean_weighs_by_half_lives() -> None:
 def test_only_the_newest_state_is_worked_out_in_the_last_layer() -> None:
     """The same as working out all states and taking the newest."""
     model = made("transformer", layers=2)
-    assert isinstance(model, Transformer)
+    assert isinstance(model, WindowTransformer)
     films, known = torch.randn(3, WINDOW, DIM), torch.ones(3, WINDOW, dtype=torch.bool)
     states = films + model.age
     for block in model.blocks:

@@ -216,7 +216,7 @@ def test_places_are_those_of_the_merge() -> None:
     merging = Merging(rrf=20, channels=shares)
     scored = {name: (lists, np.where(lists >= 0, 1.0, -np.inf).astype(np.float32)) for name, lists in ids.items()}
     merged = merge(scored, merging, 95).ids
-    lists = tune.Lists(ids, targets)
+    lists = tune.TunedLists(ids, targets)
     parts = [lists.part(name, share, merging.rrf) for name, share in shares.items()]
     places = lists.places(np.sum(parts, axis=0))
     for row, target, place in zip(merged, targets, places, strict=True):
@@ -228,7 +228,7 @@ def test_climbing_trusts_who_is_right() -> None:
     rng = np.random.default_rng(1)
     ids, _ = random_lists(rng)
     targets = ids["c"][np.arange(150), rng.integers(0, 20, 150)]
-    lists = tune.Lists(ids, targets)
+    lists = tune.TunedLists(ids, targets)
     merging = tune.climb(lists, list(ids))
     assert merging.channels["c"].weight == 1.0
     assert "popularity" in merging.channels

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from models import onnx
 from models.recall.nn.histories import Histories
 from models.recall.nn.softmax import full_softmax, sampled_softmax
-from models.recall.sequence.transformer import BUCKETS, Block, Transformer, bucket
+from models.recall.sequence.transformer import BUCKETS, CausalBlock, CausalTransformer, bucket
 
 
-def network(facts: int = 5, **changes: bool) -> Transformer:
+def network(facts: int = 5, **changes: bool) -> CausalTransformer:
     torch.manual_seed(0)
-    made = Transformer(
+    made = CausalTransformer(
         facts=torch.rand(40, facts), length=16, dim=16, heads=2, blocks=2, dropout=0.1, input_dropout=0.1, inner=32,
         **({"ratings": True, "gaps": True, "calendar": True} | changes),
     )  # fmt: skip
@@ -25,7 +25,7 @@ def network(facts: int = 5, **changes: bool) -> Transformer:
     return made.eval()
 
 
-def vectors(net: Transformer, histories: Histories) -> Tensor:
+def vectors(net: CausalTransformer, histories: Histories) -> Tensor:
     return net(histories, net.films())
 
 
@@ -80,7 +80,7 @@ def test_facts_add_to_a_films_own_vector() -> None:
 
 
 def test_a_block_is_pytorchs_own_layer_plus_a_bias() -> None:
-    block = Block(dim=16, heads=2, inner=32, dropout=0.0).eval()
+    block = CausalBlock(dim=16, heads=2, inner=32, dropout=0.0).eval()
     theirs = nn.TransformerEncoderLayer(
         16, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     ).eval()

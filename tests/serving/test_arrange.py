@@ -28,9 +28,9 @@ def films() -> FilmCatalogue:
 
 def listed(settings: dict, n: int = 10, **wanted: object) -> RankedList:
     """The list of film 1, the best, to 20."""
-    lineup = RankedCandidates(IDS, -IDS.astype(float), {"channel": IDS})
+    ranked = RankedCandidates(IDS, -IDS.astype(float), {"channel": IDS})
     given = {"excluded_ids": NONE, "clicked": NONE} | wanted
-    return apply_rules(lineup, RuleSettings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
+    return apply_rules(ranked, RuleSettings.model_validate(settings), films(), ListConstraints(n, **given))  # type: ignore[arg-type]
 
 
 def ids(arranged: RankedList) -> list[int]:

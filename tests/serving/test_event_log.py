@@ -5,8 +5,10 @@ What is written online is a stub's here; tests/serving/test_loop.py has the real
 
 import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,7 +112,7 @@ def test_an_error_within_a_transaction_ends_with_it(tmp_path: Path, step: str) -
         getattr(ledger, step)(*arguments)
     ledger._connection.execute("drop trigger full")
     assert ledger.accept([event("b")], lambda events: None) == [event("b")]
-    assert [one.event_id for one in ledger.waiting(10)] == ["a", "b"]
+    assert [one.event_id for one in ledger.waiting(10).events] == ["a", "b"]
     with closing(Ledger(tmp_path / "accepted.db")) as other:  # another worker is not locked out
         assert other.accept([event("c")], lambda events: None) == [event("c")]
 
@@ -190,14 +192,101 @@ def test_a_store_that_is_away_is_asked_again(started: Callable[[], EventLog], st
     wait_for(lambda: store.online == {1}, "online")
 
 
-def test_a_full_queue_is_told_at_once(started: Callable[[], EventLog], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_told_at_once(
+    started: Callable[[], EventLog], store: StubStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "WAITING_REQUESTS", 1)
     log = started()
-    waiting = log._queue
-    monkeypatch.setattr(log, "_queue", type(waiting)(1))
-    log._queue.put_nowait(None)
+    goes_on, begun = threading.Event(), threading.Event()
+    land = store.land
+
+    def slow(ratings: list[Any]) -> None:
+        begun.set()
+        goes_on.wait()
+        land(ratings)
+
+    store.land = slow  # type: ignore[method-assign]
+    receipts = [log.submit([event("a")])]
+    begun.wait()
+    receipts.append(log.submit([event("b")]))
     with pytest.raises(OverloadedError):
-        log.submit([event("b")])
-    monkeypatch.setattr(log, "_queue", waiting)
+        log.submit([event("c")])
+    goes_on.set()
+    assert [receipt.result().accepted for receipt in receipts] == [1, 1]
+
+
+def test_what_waits_at_the_end_is_written_and_nothing_is_taken_after(started: Callable[[], EventLog]) -> None:
+    log = started()
+    receipts = [log.submit([event(f"e{n}")]) for n in range(20)]
+    log.close()
+    assert [receipt.result().accepted for receipt in receipts] == [1] * 20
+    with pytest.raises(NotWrittenError, match="stopping"):
+        log.submit([event("late")])
+
+
+def test_a_receipt_cannot_be_cancelled(started: Callable[[], EventLog]) -> None:
+    log = started()
+    receipt = log.submit([event("a")])
+    assert not receipt.cancel()
+    assert receipt.result().accepted == 1
+    assert log.submit([event("b")]).result().accepted == 1, "the thread goes on"
+
+
+def test_a_start_that_fails_otherwise_is_told(started: Callable[[], EventLog], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(Ledger, "waiting", broken)
+    with pytest.raises(ValueError, match="odd"):
+        started()
+
+
+def test_unreadable_rows_in_front_keep_no_other_from_its_turn(
+    started: Callable[[], EventLog], store: StubStore, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_EVENTS", 2)
+    store.error = ConnectionError("away")
+    first = started()
+    first.submit([event(f"a{n}") for n in range(5)] + [event("z", 9)]).result()
+    first.close()
+    with closing(sqlite3.connect(ledger_file(space))) as ledger, ledger:
+        ledger.execute("update accepted set waiting = '{}' where event_id like 'a%'")
+    store.error = None
+    started()
+    wait_for(lambda: store.online == {9}, "the readable one")
+    wait_for(lambda: read_backlog(ledger_file(space)) == Backlog(0, 5), "the others set aside")
+
+
+def test_what_comes_behind_the_round_is_tried_again(started: Callable[[], EventLog], store: StubStore) -> None:
+    """An id that sorts before where the catching up is."""
+    log = started()
+    assert not log.submit([event("m", ODD)]).result().online
+    wait_for(lambda: log._after == "" and log._round_at > time.monotonic(), "a round has ended")
+    assert not log.submit([event("a", NOT_ONLINE)]).result().online
+    store.known.add(NOT_ONLINE)
+    wait_for(lambda: NOT_ONLINE in store.online, "tried again")
+
+
+def test_workers_that_start_at_once_make_one_ledger(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / str(number) / "accepted.db"
+        with ThreadPoolExecutor(4) as pool:
+            for ledger in pool.map(lambda _, path=path: Ledger(path), range(4)):
+                assert ledger.backlog() == Backlog(0, 0)
+
+
+def test_a_ledger_of_an_older_version_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.db"
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        ledger.execute("create table accepted (event_id text primary key, waiting text) without rowid")
+        ledger.execute("insert into accepted values ('a', '{}')")
+    assert read_backlog(path) == Backlog(1, 0)
+
+
+def test_a_ledger_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "accepted.db").mkdir()
+    with pytest.raises(CineFeastError, match=r"cannot be used.*; next: ls -l"):
+        Ledger(tmp_path / "accepted.db")
 
 
 def test_what_cannot_be_landed_is_not_taken(started: Callable[[], EventLog], store: StubStore) -> None:
@@ -233,7 +322,7 @@ def test_an_event_of_a_clock_that_was_set_back_is_still_read(tmp_path: Path, mon
     accepted = event("a")
     ledger.accept([accepted], lambda events: None)
     monkeypatch.setattr("serving.schemas.events.AHEAD", -timedelta(days=1))
-    assert ledger.waiting(10) == [accepted]
+    assert ledger.waiting(10).events == [accepted]
 
 
 def test_no_event_holds_an_answer() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from feast import FeatureStore
 
 from models.config import ModelConfig
-from models.encoders import moments, standardised
+from models.encoders import mean_and_deviation, standardised
 from models.rank.base import Ranker
 from models.rank.baselines.plain import matrix
 from models.rank.config import RankConfig
@@ -32,7 +32,7 @@ class Logistic(Ranker):
         from sklearn.linear_model import LogisticRegression
 
         raw = matrix(self.encoder(learn.pairs), self.encoder.genres)
-        self.mean, self.deviation = moments(raw, np.float64)
+        self.mean, self.deviation = mean_and_deviation(raw, np.float64)
         solved = LogisticRegression(C=self.config.strength, max_iter=500).fit(self._rows(raw), learn.label.ravel())
         self.weights = np.append(solved.coef_[0], solved.intercept_)
         return {"iterations": int(solved.n_iter_[0])}

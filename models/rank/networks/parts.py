@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.encoders import moments
+from models.encoders import mean_and_deviation
 from models.rank.encoding import Batch
 from models.weights import small_embedding
 
@@ -77,7 +77,9 @@ class Fields(nn.Module):
     def learn(self, numbers: np.ndarray, buckets: int) -> None:
         """Boundaries, means and deviations of training rows (p, d)."""
         self.edges = torch.from_numpy(boundaries(numbers, buckets))
-        self.mean, self.deviation = (torch.from_numpy(part.astype(np.float32)) for part in moments(numbers, np.float64))
+        self.mean, self.deviation = (
+            torch.from_numpy(part.astype(np.float32)) for part in mean_and_deviation(numbers, np.float64)
+        )
 
     def forward(self, x: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The fields (p, count, dim), the film's own vector (p, film_dim), standardised numbers (p, d), 0 unknown."""

@@ -19,7 +19,7 @@ def encoder(kind: Encoder, dim: int, window: int, heads: int, layers: int, dropo
         return RecencyMean(dim, window, heads)
     if kind == "gru":
         return Gru(dim, layers, dropout)
-    return Transformer(dim, window, heads, layers, dropout)
+    return WindowTransformer(dim, window, heads, layers, dropout)
 
 
 class RecencyMean(nn.Module):
@@ -63,7 +63,7 @@ class Gru(nn.Module):
         return last * (counts > 0)
 
 
-class Transformer(nn.Module):
+class WindowTransformer(nn.Module):
     """The newest film's state after pre-LayerNorm attention over the window. Vaswani et al. 2017, Xiong et al. 2020.
 
     Every film in the window lies before the question, so nothing has to be hidden from attention but padding.
@@ -72,7 +72,7 @@ class Transformer(nn.Module):
     def __init__(self, dim: int, window: int, heads: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.age = nn.Parameter(torch.randn(window, dim) * 0.02)
-        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(WindowBlock(dim, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
@@ -87,7 +87,7 @@ class Transformer(nn.Module):
         return self.norm(states[:, 0]) * known.any(dim=1)[:, None]
 
 
-class Block(nn.Module):
+class WindowBlock(nn.Module):
     """Attention and a two-layer perceptron, each normalised before and added to what it was given."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:

@@ -41,10 +41,10 @@ def build_index(vectors: np.ndarray, config: IndexConfig) -> Any:
     return index
 
 
-def search(index: Any, asked: np.ndarray, k: int, config: IndexConfig) -> tuple[np.ndarray, np.ndarray]:
+def search(index: Any, queries: np.ndarray, k: int, config: IndexConfig) -> tuple[np.ndarray, np.ndarray]:
     """The `k` nearest rows to each question (n, d): scores and rows (n, k), padded with -1; k may exceed the index."""
     k = max(1, min(k, index.ntotal))
     if config.index == "hnsw":
         index.hnsw.efSearch = max(config.hnsw_breadth, k)
-    scores, rows = index.search(np.ascontiguousarray(asked, np.float32), k)
+    scores, rows = index.search(np.ascontiguousarray(queries, np.float32), k)
     return scores, rows

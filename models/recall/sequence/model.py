@@ -21,7 +21,7 @@ from models.recall.nn.histories import Histories
 from models.recall.nn.recaller import NeuralRecaller
 from models.recall.nn.softmax import full_softmax, sampled_softmax
 from models.recall.search.vectors import VectorConfig
-from models.recall.sequence.transformer import Transformer
+from models.recall.sequence.transformer import CausalTransformer
 from models.training import Batches, Loss, device
 from models.weights import take_weights, weights_of
 
@@ -73,7 +73,7 @@ class Sequence(NeuralRecaller):
     Config = SequenceConfig
     EXTRA: ClassVar[tuple[str, ...]] = (onnx.FILE,)
     config: SequenceConfig
-    network: Transformer
+    network: CausalTransformer
 
     def prepare(self, data: Dataset, until: Split) -> tuple[Batches, Loss]:
         """Every user's history, cut into windows."""
@@ -123,11 +123,11 @@ class Sequence(NeuralRecaller):
         drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
         return sampled_softmax(asked, films, film - 1, drawn)
 
-    def build(self, facts: np.ndarray) -> Transformer:
+    def build(self, facts: np.ndarray) -> CausalTransformer:
         """An untrained network for films of which `facts` (m, w) are known."""
         c = self.config
         widest = -(-c.length // histories.ROUND) * histories.ROUND
-        return Transformer(
+        return CausalTransformer(
             facts=torch.from_numpy(facts), length=widest, dim=c.dim, heads=c.heads, blocks=c.blocks, inner=c.inner,
             dropout=c.dropout, input_dropout=c.input_dropout, ratings=c.ratings, gaps=c.gaps, calendar=c.calendar,
         )  # fmt: skip

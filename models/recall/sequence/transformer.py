@@ -20,7 +20,7 @@ LONGEST = 2**32 - 1
 """Seconds, one more than which all lie in the last bucket."""
 
 
-class Transformer(nn.Module):
+class CausalTransformer(nn.Module):
     """Histories to a vector at every position: what the user wants at the moment `asked`."""
 
     facts: Tensor
@@ -47,7 +47,7 @@ class Transformer(nn.Module):
             if bias is not None:
                 nn.init.zeros_(bias.weight)
         self.dropout = nn.Dropout(input_dropout)
-        self.blocks = nn.ModuleList(Block(dim, heads, inner, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(CausalBlock(dim, heads, inner, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
 
     def films(self) -> Tensor:
@@ -71,7 +71,7 @@ class Transformer(nn.Module):
         for block in self.blocks[:-1]:
             x = block(x, bias)
         last = self.blocks[-1]
-        assert isinstance(last, Block)
+        assert isinstance(last, CausalBlock)
         return self.norm(last.at(x, bias, at))
 
     def _inputs(self, histories: Histories, films: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class Transformer(nn.Module):
         return bias + of_each_head(self.elapsed, since)
 
 
-class Block(nn.Module):
+class CausalBlock(nn.Module):
     """Attention and a perceptron, each normalised first and added to what came in."""
 
     def __init__(self, dim: int, heads: int, inner: int, dropout: float) -> None:

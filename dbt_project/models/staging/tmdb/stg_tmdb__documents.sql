@@ -9,7 +9,7 @@ numbered as (
     select
         filename,
         document as line,
-        case when json_valid(document) then document::json end as told,
+        case when json_valid(document) then document::json end as payload,
         row_number() over () as document_number
     from source
 ),
@@ -17,7 +17,7 @@ numbered as (
 opened as (
     select
         *,
-        coalesce(told ->> '$.fetched_at' is not null, false) as is_answer
+        coalesce(payload ->> '$.fetched_at' is not null, false) as is_answer
     from numbered
 ),
 
@@ -25,20 +25,20 @@ renamed as (
     select
         -- ids
         document_number,
-        try_cast(case when is_answer then told ->> '$.tmdb_id' else told ->> '$.id' end as bigint) as tmdb_id,
+        try_cast(case when is_answer then payload ->> '$.tmdb_id' else payload ->> '$.id' end as bigint) as tmdb_id,
 
         -- text
         parse_filename(filename) as source_file,
-        case when is_answer then told ->> '$.status' else 'document' end as status,
-        case when is_answer then told -> '$.document' else told end as document,
+        case when is_answer then payload ->> '$.status' else 'document' end as status,
+        case when is_answer then payload -> '$.document' else payload end as document,
         left(line, 200) as raw,
         null::varchar as malformed_line,
 
         -- booleans
-        told is not null as is_json,
+        payload is not null as is_json,
 
         -- timestamps
-        case when is_answer then try_cast(told ->> '$.fetched_at' as timestamp) end as fetched_at
+        case when is_answer then try_cast(payload ->> '$.fetched_at' as timestamp) end as fetched_at
     from opened
 )
 
