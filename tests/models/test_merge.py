@@ -61,7 +61,7 @@ def test_cut_to_size_and_ties_by_movie_id() -> None:
     assert merge(same, weighted(1, 1), size=1).ids.tolist() == [[3]]
 
 
-def test_silent_channels() -> None:
+def test_disabled_channels() -> None:
     nothing = (np.full((1, 3), -1), np.full((1, 3), INF, np.float32))
     merged = merge({"a": CHANNELS["a"], "b": nothing}, weighted(1, 1), size=3)
     assert merged.ids.tolist() == [[10, 20, 30]]

@@ -67,6 +67,8 @@ class WindowTransformer(nn.Module):
     """The newest film's state after pre-LayerNorm attention over the window. Vaswani et al. 2017, Xiong et al. 2020.
 
     Every film in the window lies before the question, so nothing has to be hidden from attention but padding.
+    The sequence model's blocks share no code with these: theirs hide the future and add what is learned of distance and
+    time to attention, which PyTorch's fused one, used here, does not take.
     """
 
     def __init__(self, dim: int, window: int, heads: int, layers: int, dropout: float) -> None:
