@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.recall.merge import SLICE, Lists, merge
+from models.recall.merge import SLICE, ChannelLists, merge
 from models.recall.merging import ChannelWeight, Merging
 from models.recall.registry import MERGE, RECALL
 
@@ -74,7 +74,7 @@ def test_against_a_loop() -> None:
     """More users than are merged at a time; weights, quotas and padding of every kind; a channel that only knows -1."""
     rng = np.random.default_rng(0)
     n, names = SLICE + 30, ("a", "b", "c")
-    brought: Lists = {}
+    brought: ChannelLists = {}
     for name in names:
         ids = np.stack([rng.permutation(80)[:40] for _ in range(n)])
         scores = np.sort(rng.random((n, 40)).astype(np.float32), axis=1)[:, ::-1].copy()

@@ -271,8 +271,7 @@ def test_workers_that_start_at_once_make_one_ledger(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / str(number) / "accepted.db"
         with ThreadPoolExecutor(4) as pool:
-            for ledger in pool.map(lambda _, path=path: Ledger(path), range(4)):
-                assert ledger.backlog() == Backlog(0, 0)
+            assert list(pool.map(lambda _, path=path: Ledger(path).backlog(), range(4))) == [Backlog(0, 0)] * 4
 
 
 def test_a_ledger_of_an_older_version_is_sound(tmp_path: Path) -> None:
