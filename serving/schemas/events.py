@@ -26,7 +26,9 @@ FILM: dict[str, Any] = {
     "certification": "PG",
 }
 
-Id = Annotated[int, Field(strict=True, ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+StrictId = Annotated[Id, Field(strict=True)]
+"""In a body, where a number is told from a text that looks like one."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -39,8 +41,8 @@ class Event(BaseModel):
         min_length=1, max_length=64, pattern="^[A-Za-z0-9._:-]+$", description="sent again, it counts once"
     )
     kind: Literal["rating", "watch", "click", "hide"]
-    user_id: Id
-    movie_id: Id
+    user_id: StrictId
+    movie_id: StrictId
     rating: float | None = Field(
         default=None, strict=True, ge=0.5, le=5, multiple_of=0.5, description="of a rating alone"
     )

@@ -22,7 +22,7 @@ GOOD = {
     "ratings.csv": HEADERS["ratings.csv"] + b"1,1,4.0,9\n",
     "movies.csv": HEADERS["movies.csv"] + b"1,A,War\n",
 }
-CINEFEAST = [sys.executable, "-c", "from serving.cli import main; main()"]
+CINEFEAST = [sys.executable, "-c", "from serving.cli.main import main; main()"]
 
 
 def with_ratings(content: bytes) -> dict[str, bytes]:
