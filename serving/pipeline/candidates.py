@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from models.recall.fan_out import BROUGHT, of_few
 
+from models.recall.fan_out import BROUGHT, of_few
 from models.recall.merge import Candidates, merge
 from models.two_stage import TwoStage
 from serving.pipeline.user_context import UserContext
