@@ -1,7 +1,7 @@
 # make install   the environment alone: .venv with cinefeast in it
 # make demo      install, then the main job on MovieLens 100K: data, features, models, metrics, recommendations
 # make test      every check: ruff, mypy, import-linter, sqlfluff, pytest (which builds a small made-up data set with dbt)
-# make test-slow the tests that take longer: benches, load with faults, variants of rankers, synth to warehouse
+# make test-slow the tests that take longer: benches, load with faults, killed builds, variants of rankers, synth to warehouse
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often

@@ -67,7 +67,7 @@ def test_a_killed_run_is_made_good_by_the_next_one(
     before = rows()
     told, command = workspace / "killed.txt", ("feast", "materialize", *FOREVER)
     process = start(environment_of(workspace), *command, output=told, folder="feature_repo")
-    wait_for(lambda: rows() > before, "materialize writes")
+    wait_for(lambda: rows() > before, "materialize writes", every=0.01)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL

@@ -171,7 +171,8 @@ def test_a_fetch_killed_in_the_middle_leaves_the_last_landing(
         archive.writestr("movies.csv", GOOD["movies.csv"])
     process = subprocess.Popen([*CINEFEAST, "fetch", "ml-20m", "--archive", str(big)], stderr=subprocess.DEVNULL)
     building = space.raw_movielens.parent / ".movielens-building"
-    wait_for((building / "ratings.parquet").exists, "fetch is in the middle", every=0.002)
+    middle = building / "ratings.parquet"
+    wait_for(lambda: middle.exists() or process.poll() is not None, "fetch is in the middle", every=0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert building.exists()  # it was in the middle

@@ -283,10 +283,11 @@ def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: l
     for upto in (20, 50, 80):
         process = subprocess.Popen([*CINEFEAST, "collect", "--rate", "50"], stdout=subprocess.DEVNULL)
 
-        def is_in_the_middle(upto: int = upto) -> bool:
-            return sum(stub.served.values()) >= upto and any(space.raw_tmdb.glob(".tmdb-*.jsonl"))
+        def is_far_enough(process: subprocess.Popen = process, upto: int = upto) -> bool:
+            is_in_the_middle = sum(stub.served.values()) >= upto and any(space.raw_tmdb.glob(".tmdb-*.jsonl"))
+            return is_in_the_middle or process.poll() is not None
 
-        wait_for(is_in_the_middle, f"{upto} answers", every=0.005)
+        wait_for(is_far_enough, f"{upto} answers", every=0.005)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         growing = list(space.raw_tmdb.glob(".tmdb-*.jsonl"))

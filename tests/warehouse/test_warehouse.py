@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.commands import BIN, REPOSITORY, UNTESTED, dbt_build, run
 from tests.conftest import TRAINED, Built, copy_of
@@ -87,6 +88,7 @@ def test_a_relative_workspace_is_refused_by_dbt(tmp_path: Path) -> None:
     assert 'next: export CINEFEAST_WORKSPACE="$PWD/somewhere"' in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
     built_workspace: Built, tmp_path: Path
 ) -> None:
