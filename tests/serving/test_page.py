@@ -27,7 +27,7 @@ def client(workspace: Path) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = os.environ.get("CHROMIUM") or shutil.item_filter("chromium") or shutil.item_filter("google-chrome")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not program:
         pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
     with sync_playwright() as playwright:
