@@ -13,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from dbt_project.build_inputs import EVENTS
 from dbt_project.errors import CineFeastError
+from dbt_project.events.schemas import RATINGS as PUSHED
 from dbt_project.workspace import VARIABLE, Workspace
 
 PROJECT = Path(__file__).resolve().parent
@@ -59,7 +59,7 @@ def measure(space: Workspace, share: float) -> Measured:
     with scratch(space) as copy:
         appended = hold_back(space, copy, share)
         full = build(copy)
-        held_back(copy).rename(copy.events / EVENTS / held_back(copy).name)
+        held_back(copy).rename(copy.events / PUSHED / held_back(copy).name)
         append = build(copy)
         with duckdb.connect(str(copy.warehouse), read_only=True) as connection:
             ratings = connection.sql("select count(*) from core.fct_ratings").fetchall()[0][0]

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from feast import FeatureStore
 
-from dbt_project.build_inputs import FEEDBACK, FILMS, SCHEMAS
+from dbt_project.events.append import append
+from dbt_project.events.schemas import FEEDBACK, FILMS, SCHEMAS
 from dbt_project.workspace import workspace
-from feature_repo.offline_store.landing import land
 from feature_repo.running import known_after
 
 VIEW = "user_feedback"
@@ -52,12 +52,12 @@ class FilmUpdate:
 def land_feedback(events: Sequence[Feedback]) -> None:
     """Put the events on disk, whole or not at all, where the next dbt build reads them."""
     rows = [vars(event) | {"occurred_at": event.occurred_at.astimezone(UTC).replace(tzinfo=None)} for event in events]
-    land(pa.Table.from_pylist(rows, SCHEMAS[FEEDBACK]), workspace().events, FEEDBACK)
+    append(workspace().events / FEEDBACK, pa.Table.from_pylist(rows, SCHEMAS[FEEDBACK]))
 
 
 def land_films(updates: Sequence[FilmUpdate]) -> None:
     """Put the films on disk, whole or not at all, where the next dbt build reads them."""
-    land(pa.Table.from_pylist([vars(update) for update in updates], SCHEMAS[FILMS]), workspace().events, FILMS)
+    append(workspace().events / FILMS, pa.Table.from_pylist([vars(update) for update in updates], SCHEMAS[FILMS]))
 
 
 def renew_feedback(store: FeatureStore, events: Iterable[Feedback]) -> None:

@@ -13,10 +13,18 @@ import tempfile
 from importlib.metadata import entry_points
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
+
+from dbt_project.events.read import read_all
+from dbt_project.events.schemas import SCHEMAS
+from dbt_project.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-UNTESTED = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+UNTESTED = (
+    *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
+    *("--vars", "publish_untested: true"),
+)
 """For `dbt build` where dbt's own tests have passed on the same data: they take twice as long as what they test."""
 FOREVER = ("1970-01-01T00:00:00", "2030-01-01T00:00:00")
 
@@ -87,6 +95,12 @@ def ended(
         process.join()
         assert process.exitcode is not None
         return subprocess.CompletedProcess(command, process.exitcode, *(file.read_text() for file in files))
+
+
+def landed_events(workspace: Path, kind: str) -> list[dict[str, Any]]:
+    """What was landed of a kind of events, in order, sealed by a build or not."""
+    schema = SCHEMAS[kind]
+    return read_all(Workspace(workspace).events / kind, schema).select(schema.names).to_pylist()
 
 
 def dbt_build(workspace: Path, *more: str) -> None:

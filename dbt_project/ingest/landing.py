@@ -47,7 +47,9 @@ def landing(space: Workspace) -> Iterator[Path]:
     """A fresh directory to build the MovieLens tables in, removed if it has not been published."""
     with raw_directory(space) as raw:
         building = raw / ".movielens-building"
-        shutil.rmtree(building, ignore_errors=True)  # what a killed run left
+        # what a killed run left: what it was building, or what its link was to show or had shown
+        for left in {building, *raw.glob(".movielens-*")} - {space.raw_movielens.resolve()}:
+            left.unlink() if left.is_symlink() else shutil.rmtree(left, ignore_errors=True)
         building.mkdir()
         try:
             yield building

@@ -11,7 +11,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 from feast.types import from_feast_to_pyarrow_type
 
-from feature_repo.offline_store.landing import written_aside
+from dbt_project.durable import written_aside
 from feature_repo.offline_store.query import Held, Query
 from feature_repo.offline_store.storage import ParquetSource
 

@@ -1,9 +1,6 @@
-"""Parquet files written whole or not at all: events for the next dbt build, logged features, saved datasets."""
+"""What is written to the offline store: the columns of events, and logged features as parquet files."""
 
-import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,22 +9,9 @@ import pyarrow.parquet as pq
 from feast import FeatureView
 from feast.types import from_feast_to_pyarrow_type
 
+from dbt_project.durable import written_aside
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import microseconds
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `target` in one step once all of it is on disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        yield part
-        _flush(part)
-        part.replace(target)
-        _flush(target.parent)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def land(table: pa.Table, root: Path, name: str) -> None:
@@ -76,12 +60,3 @@ def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -
                 f"{what}: column {name} is null in {table[name].null_count} rows", f"give each row its {name}"
             )
     return table
-
-
-def _flush(path: Path) -> None:
-    """Wait until the file, or the folder's list of files, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

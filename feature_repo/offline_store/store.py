@@ -19,6 +19,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import field_validator
 
 from dbt_project.errors import CineFeastError
+from dbt_project.events.append import append
 from dbt_project.workspace import VARIABLE, workspace
 from feature_repo.offline_store import landing
 from feature_repo.offline_store.entity_frame import EntityFrame, EntityRows, check_names, timestamp_column
@@ -131,7 +132,7 @@ class WarehouseOfflineStore(OfflineStore):
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
-        """Land events of a view for the next dbt build: one parquet file in the workspace's raw/events/<view>.
+        """Land events of a view for the next dbt build, in the workspace's raw/events/<view>: dbt_project/events.
 
         Raises CineFeastError where the columns are not the view's keys, features and timestamps, or a key or a
         timestamp is null.
@@ -139,7 +140,7 @@ class WarehouseOfflineStore(OfflineStore):
         schema = landing.event_schema(feature_view)
         required = [*feature_view.join_keys, feature_view.batch_source.timestamp_field]
         events = landing.fitted(table, schema, f"events of {feature_view.name}", required)
-        landing.land(events, workspace().events, feature_view.name)
+        append(workspace().events / feature_view.name, events)
         if progress:
             progress(events.num_rows)
 

@@ -89,3 +89,15 @@ def warehouse(
     from serving.bench.tables import print_warehouse
 
     print_warehouse(measure(workspace(), share))
+
+
+@bench.command()
+def events(
+    count: Annotated[int, typer.Option("--events", min=1000, help="events that a build reads")] = 1_000_000,
+) -> None:
+    """Measure landing events, singly and by pushes of 1,000, and a build's reading of them; the last line is JSON."""
+    import json
+
+    from dbt_project.bench_events import measure
+
+    print(json.dumps(measure(workspace(), count).summary()))

@@ -2,8 +2,7 @@
 
 import contextlib
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbt_project.workspace import Workspace
 from serving.config import export
@@ -26,6 +25,9 @@ from serving.doctor.warehouse import (
     warehouse_check,
 )
 from serving.features.reader import MATERIALIZE, feast_command
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def examine(space: Workspace) -> Diagnosis:
@@ -62,7 +64,7 @@ def diagnose(space: Workspace) -> Diagnosis:
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
     if online and warehouse:
-        check_features(found, store, warehouse, waiting(landed, space) if landed else [])
+        check_features(found, store, warehouse, waiting(space))
     else:
         missing = "online" if store and warehouse else "warehouse" if store else "registry"
         before = next(check for check in found.checks if check.name == missing)
@@ -72,7 +74,7 @@ def diagnose(space: Workspace) -> Diagnosis:
     return found
 
 
-def check_features(found: Diagnosis, store: Any, warehouse: Warehouse, ahead: list[Path]) -> None:
+def check_features(found: Diagnosis, store: Any, warehouse: Warehouse, ahead: "pa.Table") -> None:
     """What is served against what was learned from."""
     from serving.doctor.features import drift_check, feature_checks, nulls_check, served_check
 

@@ -1,7 +1,6 @@
 """Each feature of each service: nulls and drift between the training window and the online store, and what is amiss."""
 
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
-def feature_checks(store: "FeatureStore", warehouse: Warehouse, ahead: list[Path]) -> list[FeatureCheck]:
+def feature_checks(store: "FeatureStore", warehouse: Warehouse, ahead: pa.Table) -> list[FeatureCheck]:
     """Every feature of every service, a service at a time. Raises OnlineStoreError where the store does not answer.
 
-    ahead: files of ratings that the online store knows of and the warehouse does not
+    ahead: ratings that the online store knows of and the warehouse does not
     """
     judged: dict[str, dict[str, Any]] = {}
     asked, services = groups(store, warehouse)

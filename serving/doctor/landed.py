@@ -7,8 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dbt_project.build_inputs import BuildInputs, check_landed_events, event_files
+from dbt_project.build_inputs import BuildInputs
 from dbt_project.errors import CineFeastError
+from dbt_project.events.read import pending_files, read_pending
+from dbt_project.events.schemas import SCHEMAS
+from dbt_project.events.seal import check_segments
 from dbt_project.workspace import Workspace
 from serving.doctor.checks import Check, combined
 
@@ -20,20 +23,18 @@ class Landed:
     """What is landed.
 
     tables: rows of each table of the data set, as its manifest has them
-    events: files of pushed ratings, oldest first, and the rows of each; None for a file that cannot be read
     inputs: what dbt would build from
     """
 
     dataset: str
     tables: dict[str, int]
-    events: dict[Path, int | None]
     inputs: BuildInputs
     findings: list[Check] = field(default_factory=list)
 
     @property
     def ratings(self) -> int:
         """Ratings that the next build reads."""
-        return self.tables.get("ratings", 0) + sum(rows or 0 for rows in self.events.values())
+        return self.tables.get("ratings", 0) + sum(self.inputs.events.values())
 
 
 def read_landed(space: Workspace) -> Landed:
@@ -47,8 +48,7 @@ def read_landed(space: Workspace) -> Landed:
         raise CineFeastError(f"missing: no landed data set in {space.raw_movielens}", FETCH) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CineFeastError(f"{manifest} is damaged: {error!r}", FETCH) from None
-    events = {path: parquet_rows(path) for path in sorted(event_files(space))}
-    landed = Landed(dataset, tables, events, BuildInputs.of(space))
+    landed = Landed(dataset, tables, BuildInputs.of(space))
     again = f"cinefeast fetch {dataset}"
     if not any(space.raw_tmdb.glob("*.jsonl.gz")):
         landed.findings.append(Check("", "wrong", f"no documents in {space.raw_tmdb}", again))
@@ -58,11 +58,21 @@ def read_landed(space: Workspace) -> Landed:
         if found != rows:
             has = "cannot be read" if found is None else f"has {found:,} rows"
             landed.findings.append(Check("", "wrong", f"{path} {has}, its manifest says {rows:,}", again))
-    try:
-        check_landed_events(space)
-    except CineFeastError as error:
-        landed.findings.append(Check("", "wrong", error.what, error.next_command))
+    landed.findings += [Check("", "wrong", error.what, error.next_command) for error in unreadable_events(space)]
     return landed
+
+
+def unreadable_events(space: Workspace) -> list[CineFeastError]:
+    """What is wrong with landed events, sealed or not: a line for each kind."""
+    found = []
+    for kind, schema in SCHEMAS.items():
+        try:
+            check_segments(space.events / kind, schema)
+            for file in pending_files(space.events / kind):
+                read_pending(file, schema)
+        except CineFeastError as error:
+            found.append(error)
+    return found
 
 
 def parquet_rows(path: Path) -> int | None:
@@ -75,6 +85,6 @@ def parquet_rows(path: Path) -> int | None:
 
 def landed_check(landed: Landed) -> Check:
     """How the landing stands."""
-    pushed = sum(rows or 0 for rows in landed.events.values())
+    pushed = sum(landed.inputs.events.values())
     ratings = f"{landed.tables.get('ratings', 0):,} ratings{f' and {pushed:,} pushed ones' if pushed else ''}"
     return combined("landed", landed.findings, f"fresh: {landed.dataset}, {ratings}")

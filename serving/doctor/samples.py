@@ -8,16 +8,15 @@ have ratings in the training window, as of its end, against those who have any, 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbt_project.build_inputs import EVENTS, SCHEMAS
 from dbt_project.errors import CineFeastError
-from feature_repo.offline_store.sql import literal, quoted
+from dbt_project.events.schemas import RATINGS, SCHEMAS
+from feature_repo.offline_store.sql import quoted
 from serving.doctor.groups import LABELS, Group
 from serving.doctor.warehouse import BUILD, Warehouse, opened
 from serving.statistics.thresholds import SAMPLE, SEED
@@ -50,17 +49,16 @@ def sampled_keys(connection: duckdb.DuckDBPyConnection, keys: Sequence[str], whe
     )
 
 
-def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: Sequence[Path]) -> str:
+def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: pa.Table) -> str:
     """The query for the keys: those of the training window at its end and, `is_online`, those of any rating now.
 
     It is given to the offline store as it is, which then knows how many rows will come.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    files = ", ".join(literal(str(path)) for path in ahead)
     knows_more = [
-        f"{quoted(key)} not in (select {quoted(key)} from read_parquet([{files}]))"
+        f"{quoted(key)} not in ({', '.join(str(one) for one in ahead[key].unique().to_pylist())})"
         for key in keys
-        if files and key in SCHEMAS[EVENTS].names
+        if ahead.num_rows and key in SCHEMAS[RATINGS].names
     ]
     with opened(warehouse.path) as connection:
         ended = connection.sql(
@@ -77,7 +75,7 @@ def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: Sequence[Path
     )
 
 
-def read_sample(store: "FeatureStore", warehouse: Warehouse, group: Group, ahead: Sequence[Path]) -> Sample:
+def read_sample(store: "FeatureStore", warehouse: Warehouse, group: Group, ahead: pa.Table) -> Sample:
     """Read a group's features, all through Feast. Raises CineFeastError where there are no keys to ask for."""
     frame = entity_query(warehouse, group.keys, ahead)
     history = store.get_historical_features(entity_df=frame, features=list(group.fields)).to_arrow()

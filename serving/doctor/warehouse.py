@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from rich.filesize import decimal
 
 from dbt_project.build_inputs import BuildInputs
 from dbt_project.errors import CineFeastError
+from dbt_project.events.read import read_all
+from dbt_project.events.schemas import RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined
@@ -59,29 +62,29 @@ def read_warehouse(space: Workspace) -> Warehouse:
     return Warehouse(path, published, counts, latest[0] if latest else None)
 
 
-def waiting(landed: Landed, space: Workspace) -> list[Path]:
-    """The files of pushed ratings that the published warehouse does not hold, by dbt's own note of what it read."""
-    built = BuildInputs.from_manifest(space)
-    return [path for path, rows in landed.events.items() if rows and built and path.name not in built.events]
+def waiting(space: Workspace) -> pa.Table:
+    """The pushed ratings that the published warehouse does not hold, by what it says that it took in."""
+    built = BuildInputs.published(space)
+    return read_all(space.events / RATINGS, SCHEMAS[RATINGS], without=built.events if built else ())
 
 
 def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehouse) -> Check:
-    """Stale where dbt would build it anew, by dbt's own note of what it built from.
+    """Stale where dbt would build it anew, by what the warehouse says that it was built from.
 
     That only pushed ratings came in since is no more than a warning: the online store has had them already.
     """
     when = iso_time(warehouse.published)
     findings = []
     if landed is not None:
-        built = BuildInputs.from_manifest(space)
-        count = sum(landed.events[path] or 0 for path in waiting(landed, space))
+        built = BuildInputs.published(space)
+        count = waiting(space).num_rows
         if built is None:
             findings.append(Check("", "wrong", f"stale: nothing says what the build of {when} was made from", BUILD))
         elif built.fixed != landed.inputs.fixed:
             what = f"stale: since the build of {when} the data set, the documents or dbt's models have changed"
             findings.append(Check("", "wrong", what, BUILD))
         elif not landed.inputs.only_append_to(built):
-            what = f"stale: files of pushed ratings are gone, or came late, since the build of {when}"
+            what = f"stale: pushed ratings are gone since the build of {when}"
             findings.append(Check("", "wrong", what, BUILD))
         elif count:
             events = "1 event" if count == 1 else f"{count:,} events"

@@ -1,20 +1,20 @@
 """Films that were added, changed or retired since the last build: landed files that every worker reads.
 
-The files are the message: a worker that looks at the folder before each answer knows of a change as soon as it is on
+The folder is the message: a worker that looks at it before each answer knows of a change as soon as it is on
 disk, whether or not Redis is there, and after a restart.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 from feast import FeatureStore
 
-from dbt_project.build_inputs import FILMS
+from dbt_project.events.read import read_all, stamp
+from dbt_project.events.schemas import FILMS, SCHEMAS
 from dbt_project.workspace import Workspace
 from feature_repo.feedback_events import FilmUpdate
 from serving.features.reader import ONLINE_ERRORS, unavailable
@@ -30,34 +30,27 @@ class FilmUpdates:
     def __init__(self, space: Workspace) -> None:
         self._folder = space.events / FILMS
         self._lock = threading.Lock()
-        self._stamp, self._read = -1, set[str]()
+        self._stamp: tuple[int, ...] = ()
         self._latest: Mapping[int, FilmUpdate] = MappingProxyType({})
 
     def latest(self) -> Mapping[int, FilmUpdate]:
         """Film to its latest change; the same object as long as nothing came in."""
-        try:
-            stamp = self._folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            return self._latest
-        if stamp != self._stamp:
+        if (now := stamp(self._folder)) != self._stamp:
             with self._lock:
-                self._read_new()
-                self._stamp = stamp
+                self._latest = MappingProxyType(merged(read_all(self._folder, SCHEMAS[FILMS]).to_pylist()))
+                self._stamp = now
         return self._latest
 
-    def _read_new(self) -> None:
-        new = sorted(file for file in self._folder.glob("*.parquet") if file.name not in self._read)
-        found = dict(self._latest)
-        for file in new:
-            for row in pq.read_table(file).to_pylist():
-                update = FilmUpdate(**{**row, "genre_names": tuple(row["genre_names"] or ())})
-                known = found.get(update.movie_id)
-                if update.is_retired and known:  # a retired film keeps its title
-                    update = FilmUpdate(**{**vars(known), "is_retired": True})
-                found[update.movie_id] = update
-        self._read |= {file.name for file in new}
-        if new:
-            self._latest = MappingProxyType(found)
+
+def merged(rows: Iterable[Mapping[str, Any]]) -> dict[int, FilmUpdate]:
+    """The latest of landed changes, which are in the order in which they came in; a retired film keeps its title."""
+    found: dict[int, FilmUpdate] = {}
+    for row in rows:
+        update = FilmUpdate(**{**row, "genre_names": tuple(row["genre_names"] or ())})
+        if update.is_retired and (known := found.get(update.movie_id)):
+            update = FilmUpdate(**{**vars(known), "is_retired": True})
+        found[update.movie_id] = update
+    return found
 
 
 def write_profile(store: FeatureStore, update: FilmUpdate, genre_index: Mapping[str, int]) -> None:

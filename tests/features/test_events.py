@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from dbt_project.errors import CineFeastError
-from tests.commands import UNTESTED, dbt_build, materialize
+from dbt_project.events.schemas import RATINGS
+from tests.commands import UNTESTED, dbt_build, landed_events, materialize
 from tests.conftest import TRAINED, Built, OnRedis, copy_of
 from tests.fixtures import FixtureData
 
@@ -172,7 +173,7 @@ def test_what_dbt_would_reject_is_refused_and_not_landed(
     from feature_repo.store import load_store
 
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(workspace))
-    landed = sorted((workspace / "raw" / "events").rglob("*"))
+    landed = landed_events(workspace, RATINGS)
     store, now = load_store(), datetime(2024, 1, 1, tzinfo=UTC)
     for rating, message in [
         ((1, 1, 4.2, now), "4.2 is not one of"),
@@ -181,4 +182,4 @@ def test_what_dbt_would_reject_is_refused_and_not_landed(
     ]:
         with pytest.raises(CineFeastError, match=message):
             record(store, [rating])
-    assert sorted((workspace / "raw" / "events").rglob("*")) == landed
+    assert landed_events(workspace, RATINGS) == landed

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
-import pyarrow.parquet as pq
 import pytest
 
-from tests.commands import environment_of, run
+from dbt_project.events.schemas import RATINGS
+from tests.commands import environment_of, landed_events, run
 from tests.conftest import TRAINED, Built, copy_of
 from tests.serving.servers import PATIENCE, answers, free_port, running, wait_for
 
@@ -57,10 +57,8 @@ def test_a_rating_pushed_over_http_is_landed(workspace: Path) -> None:
     with feast_server(workspace, "serve", "/health") as client:
         answer = client.post("/push", json={"push_source_name": "ratings", "df": rating, "to": "offline"})
         assert answer.status_code == 200, answer.text
-    [landed] = (workspace / "raw" / "events").rglob("2*.parquet")
-    assert pq.read_table(landed).to_pylist() == [
-        {"user_id": 1, "movie_id": 4, "rating": 4.5, "rated_at": datetime(2024, 1, 1, 10)}
-    ]
+    expected = {"user_id": 1, "movie_id": 4, "rating": 4.5, "rated_at": datetime(2024, 1, 1, 10)}
+    assert landed_events(workspace, RATINGS) == [expected]
 
 
 def test_feast_ui_shows_its_page(workspace: Path) -> None:

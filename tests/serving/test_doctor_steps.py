@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from dbt_project.build_inputs import EVENTS, SCHEMAS, note_file
+from dbt_project.events.append import append
+from dbt_project.events.schemas import RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
 from serving.cli.main import app
 from serving.doctor import resources
@@ -55,14 +56,14 @@ def land_events(space: Workspace, *rows: int) -> list[Path]:
     """Files of pushed ratings, of so many users each."""
     files = []
     for number, count in enumerate(rows):
-        files.append(space.events / EVENTS / f"20300101T00000{number}.000000-0123abcd.parquet")
+        files.append(space.events / RATINGS / f"20300101T00000{number}.000000-0123abcd.parquet")
         given = {
             "user_id": range(1, count + 1),
             "movie_id": [1] * count,
             "rating": [3] * count,
             "rated_at": [0] * count,
         }
-        pq.write_table(pa.table(given).cast(SCHEMAS[EVENTS]), files[-1])
+        pq.write_table(pa.table(given).cast(SCHEMAS[RATINGS]), files[-1])
     return files
 
 
@@ -143,13 +144,15 @@ def test_a_warehouse_of_another_landing(broken: Workspace, name: str) -> None:
 
 
 def test_a_warehouse_that_nobody_noted(broken: Workspace) -> None:
-    """As a build leaves it that is killed between the two."""
-    note_file(broken).unlink()
+    """As another version built it."""
+    with duckdb.connect(str(broken.warehouse)) as connection:
+        connection.execute("drop table reporting.rpt_landed_files")
     assert "nothing says what" in line(examine(broken), "warehouse").detail
 
 
 def test_events_since_the_build_are_counted(broken: Workspace) -> None:
-    land_events(broken, 3, 2)
+    (sealed,) = land_events(broken, 3)
+    append(broken.events / RATINGS, pq.read_table(sealed).slice(1))  # as writers land them
     found = examine(broken)
     assert found.status == "warn"
     waiting = line(found, "warehouse")
@@ -159,9 +162,11 @@ def test_events_since_the_build_are_counted(broken: Workspace) -> None:
 
 
 def test_events_that_are_gone(broken: Workspace) -> None:
-    note = json.loads(note_file(broken).read_text())
-    note_file(broken).write_text(json.dumps({**note, "events": ["20290101T000000.000000-0123abcd.parquet"]}))
-    assert "files of pushed ratings are gone" in line(examine(broken), "warehouse").detail
+    with duckdb.connect(str(broken.warehouse)) as connection:
+        connection.execute(
+            "insert into reporting.rpt_landed_files (source, landed_file, count_rows) values ('ratings', 'gone', 1)"
+        )
+    assert "pushed ratings are gone" in line(examine(broken), "warehouse").detail
 
 
 def test_an_event_file_written_half(broken: Workspace) -> None:

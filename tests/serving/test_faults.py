@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow.parquet as pq
 import pytest
 
+from dbt_project.events.schemas import FEEDBACK
+from tests.commands import landed_events
 from tests.conftest import Demo, OnRedis
 from tests.serving.servers import KEYS, PATIENCE, WRITER, served, wait_for
 
@@ -108,7 +109,7 @@ def test_faults_under_load(client: httpx.Client, workspace: Path, redis_demo: On
     assert load.wrong == []
     assert {status for _, status in load.statuses} <= {200, 202, 503}
     print(dict(load.statuses), f"{len(load.acknowledged)} acknowledged")
-    landed = pq.read_table(workspace / "raw" / "events" / "user_feedback").to_pylist()
+    landed = landed_events(workspace, FEEDBACK)
     assert {(row["user_id"], row["movie_id"]) for row in landed} >= set(load.acknowledged)
     for sender in {sender for sender, _ in load.acknowledged}:
         watched = {movie for who, movie in load.acknowledged if who == sender}
@@ -162,5 +163,5 @@ def test_what_is_in_flight_is_finished_when_the_server_is_told_to_end(client: ht
     os.kill(client.pid, signal.SIGTERM)  # type: ignore[attr-defined]
     statuses = [connection.getresponse().status for connection in (sender, *askers)]
     assert statuses == [202, *[200] * 7], statuses
-    landed = pq.read_table(workspace / "raw" / "events" / "user_feedback")["event_id"].to_pylist()
-    assert "the-last" in landed
+    landed = landed_events(workspace, FEEDBACK)
+    assert "the-last" in [row["event_id"] for row in landed]

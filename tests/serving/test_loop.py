@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow.parquet as pq
 import pytest
 
+from dbt_project.events.schemas import FEEDBACK, RATINGS
+from tests.commands import landed_events
 from tests.serving.servers import ADMIN, KEYS, WRITER, served
 
 NEWCOMER = 7000
@@ -39,10 +40,6 @@ def films(client: httpx.Client, user_id: int, n: int = 100) -> list[int]:
     return [item["movie_id"] for item in answer["items"]]
 
 
-def landed(workspace: Path, folder: str) -> list[dict[str, Any]]:
-    return pq.read_table(workspace / "raw" / "events" / folder).to_pylist()
-
-
 def test_three_ratings_change_the_next_answer(client: httpx.Client, workspace: Path) -> None:
     before = films(client, 1)
     rated = before[:3]
@@ -51,7 +48,7 @@ def test_three_ratings_change_the_next_answer(client: httpx.Client, workspace: P
     after = films(client, 1)
     assert not set(rated) & set(after)
     assert after[:10] != [movie_id for movie_id in before if movie_id not in rated][:10], "the models saw nothing new"
-    mine = [row["movie_id"] for row in landed(workspace, "user_movie_rating") if row["user_id"] == 1]
+    mine = [row["movie_id"] for row in landed_events(workspace, RATINGS) if row["user_id"] == 1]
     assert mine == rated
 
 
@@ -71,7 +68,7 @@ def test_what_is_hidden_or_watched_never_comes_back(client: httpx.Client, worksp
         first = films(client, user_id)[0]
         send(client, event(f"{kind}-{user_id}", user_id, first, kind))
         assert first not in films(client, user_id)
-    kinds = [row["kind"] for row in landed(workspace, "user_feedback") if row["event_id"].startswith(kind)]
+    kinds = [row["kind"] for row in landed_events(workspace, FEEDBACK) if row["event_id"].startswith(kind)]
     assert kinds == [kind, kind]
 
 
@@ -80,7 +77,7 @@ def test_an_event_sent_again_counts_once(client: httpx.Client, workspace: Path) 
     assert send(client, one) == {"accepted": 1, "repeated": 0, "online": True}
     assert send(client, one, other, other) == {"accepted": 1, "repeated": 2, "online": True}
     assert send(client, one, other) == {"accepted": 0, "repeated": 2, "online": True}
-    assert len([row for row in landed(workspace, "user_movie_rating") if row["user_id"] == 3]) == 2
+    assert len([row for row in landed_events(workspace, RATINGS) if row["user_id"] == 3]) == 2
 
 
 @pytest.mark.parametrize(
@@ -99,11 +96,11 @@ def test_an_event_sent_again_counts_once(client: httpx.Client, workspace: Path) 
     ],
 )
 def test_what_cannot_be_taken_is_refused(client: httpx.Client, workspace: Path, body: dict, status: int) -> None:
-    before = len(landed(workspace, "user_movie_rating"))
+    before = len(landed_events(workspace, RATINGS))
     response = client.post("/v1/events/bulk", json={"events": [event("good", 1, 1), body]}, headers=WRITER)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    assert len(landed(workspace, "user_movie_rating")) == before
+    assert len(landed_events(workspace, RATINGS)) == before
 
 
 def test_writing_needs_a_key(client: httpx.Client) -> None:

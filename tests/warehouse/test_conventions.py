@@ -24,3 +24,18 @@ def test_dbt_knows_each_primary_key(built_workspace: Built) -> None:
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     assert len(models) > 50
     assert [m["name"] for m in models if set(m["primary_key"]) not in unique.get(m["unique_id"], [])] == []
+
+
+def test_a_table_stays_in_an_append_where_no_event_flows_into_it(built_workspace: Built) -> None:
+    """Changed films are no such event: after one the build starts anew."""
+    nodes = json.loads((built_workspace.root / "dbt_target" / "manifest.json").read_text())["nodes"]
+
+    def follows_events(node: str) -> bool:
+        parents = nodes[node]["depends_on"].get("nodes", []) if node in nodes else []
+        return node.endswith(("stg_events__ratings", "stg_events__feedback")) or any(map(follows_events, parents))
+
+    kinds: dict[str, set[bool]] = {}
+    for name, node in nodes.items():
+        if node["resource_type"] == "model" and node["config"]["materialized"] in ("archive_table", "incremental"):
+            kinds.setdefault(node["config"]["materialized"], set()).add(follows_events(name))
+    assert kinds == {"archive_table": {False}, "incremental": {True}}

@@ -92,7 +92,7 @@ def test_a_relative_workspace_is_refused_by_dbt(tmp_path: Path) -> None:
 def test_a_killed_build_leaves_the_published_warehouse_and_the_next_one_works(
     built_workspace: Built, tmp_path: Path
 ) -> None:
-    (tmp_path / "raw").symlink_to(built_workspace.root / "raw")
+    shutil.copytree(built_workspace.root / "raw", tmp_path / "raw", symlinks=True)
     (tmp_path / "warehouse").mkdir()
     published = tmp_path / "warehouse" / "cinefeast.duckdb"
     shutil.copy(built_workspace.warehouse, published)

@@ -1,6 +1,6 @@
--- Pushed ratings with the ids that go on where the archive's end. A file counts once: what is landed while a build runs
--- waits for the next one.
-{{ config(materialized='incremental', incremental_strategy='append') }}
+-- Pushed ratings with the ids that go on where the archive's end. Each landed file is taken in once, whatever its name:
+-- tests/assert_every_landed_rating_is_taken_in.sql.
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
 with
 
@@ -18,8 +18,10 @@ select
     movie_id,
     rating,
     rated_at,
-    landed_file
+    landed_file,
+    landed_row,
+    landed_at
 from {{ ref('stg_events__ratings') }}
 {%- if is_incremental() %}
-where landed_file > (select coalesce(max(landed_file), '') from {{ this }})
+where landed_file not in (select landed_file from {{ this }})
 {%- endif %}

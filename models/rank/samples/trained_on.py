@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_repo.offline_store.landing import written_aside
+from dbt_project.durable import written_aside
 from models.rank.config import InputConfig
 from models.rank.samples.pairs import Pairs
 

@@ -1,4 +1,6 @@
 -- An event that was sent again counts as it came first.
+{{ config(materialized='table') }}
+
 select
     event_id,
     user_id,

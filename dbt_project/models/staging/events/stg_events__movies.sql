@@ -21,9 +21,10 @@ renamed as (
         -- booleans
         is_retired,
 
-        -- where it was landed
-        parse_filename(filename) as landed_file,
-        file_row_number as landed_row
+        -- where and when it was landed: a segment says it of each row, the name of an older file of all of its rows
+        coalesce(landed_file, parse_filename(filename)) as landed_file,
+        coalesce(landed_row, file_row_number) as landed_row,
+        coalesce(landed_at, try_strptime(parse_filename(filename)[:22], '%Y%m%dT%H%M%S.%f')) as landed_at
     from source
 )
 
