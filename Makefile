@@ -4,6 +4,7 @@
 # make test-slow the tests that take longer: benches, load with faults, killed builds, variants of rankers, synth to warehouse
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
+# make soak      events by four writers while dbt builds, every fifth killed, and feast materializes: SECONDS=600
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
 # make diagram   docs/architecture.svg anew from docs/architecture.dot, by Graphviz (apt-get install graphviz)
 # make tables    the tables of the documentation anew from docs/results
@@ -26,7 +27,7 @@ USERS ?= 900
 HOST ?= http://127.0.0.1:8000
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder  # in the order of tests/order.py
 
-.PHONY: install demo test test-slow audit truth collect lint diagram tables peers load clean
+.PHONY: install demo test test-slow audit truth soak collect lint diagram tables peers load clean
 
 install: $(VENV)/.installed
 
@@ -48,7 +49,7 @@ lint: install
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -rs
 
-# but for truth and collect: these want much time or real data
+# but for truth, soak and collect: these want much time or real data
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m 'slow and not scale' -rs
 
@@ -57,6 +58,9 @@ audit: install
 
 truth: install
 	$(BIN)/pytest -m slow -s tests/features/test_truth_at_scale.py
+
+soak: install
+	SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -m slow -s tests/serving/test_soak.py
 
 collect: install
 	$(BIN)/pytest -m slow -rs -s tests/ingest/test_collector_at_scale.py

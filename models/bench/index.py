@@ -24,13 +24,15 @@ KINDS = ("flat", "hnsw", "ivf")
 CLUSTERS = 300
 
 
-def measure_index(films: int = FILMS, dim: int = 64, k: int = 500, asked: int = 1000, seed: int = 0) -> dict[str, Any]:
+def measure_index(
+    films: int = FILMS, dim: int = 64, k: int = 500, queries: int = 1000, seed: int = 0
+) -> dict[str, Any]:
     """Milliseconds a query, recall against exact search and build seconds of each index, on made-up vectors.
 
     Films and users gather around the same tastes, as trained vectors do: spread evenly they would be harder to search
     than any real ones. One query at a time, on one thread. `faiss_p50_ms` is the figure of `index`.
     """
-    films_at, users_at = made_up(films, dim, seed), made_up(asked, dim, seed, drawn=1)
+    films_at, users_at = made_up(films, dim, seed), made_up(queries, dim, seed, drawn=1)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -42,7 +44,7 @@ def measure_index(films: int = FILMS, dim: int = 64, k: int = 500, asked: int = 
         rows = found[kind].pop("rows")
         hits = [len(np.intersect1d(a, b)) / len(b) for a, b in zip(rows, exact, strict=True)]
         found[kind][f"recall@{k}"] = float(np.mean(hits))
-    shape = {"films": films, "dim": dim, "k": k, "queries": asked}
+    shape = {"films": films, "dim": dim, "k": k, "queries": queries}
     return {"faiss_p50_ms": found[LARGE]["p50_ms"], "index": LARGE, **shape, **found}
 
 
@@ -70,8 +72,8 @@ def _measure(kind: Any, films: np.ndarray, users: np.ndarray, k: int, seed: int)
     return {"p50_ms": float(p50), "p99_ms": float(p99), "build_s": built, "rows": rows}
 
 
-def measure_channels(space: Workspace, asked: int = 1000, k: int = 500, seed: int = 0) -> dict[str, Any]:
-    """Seconds in which each trained channel answers `asked` users of the workspace as of the end of its data.
+def measure_channels(space: Workspace, queries: int = 1000, k: int = 500, seed: int = 0) -> dict[str, Any]:
+    """Seconds in which each trained channel answers `queries` users of the workspace as of the end of its data.
 
     Reading the users' features and films seen is counted apart: `features_s` and `seen_s`. CineFeastError where no
     channel is trained.
@@ -85,7 +87,7 @@ def measure_channels(space: Workspace, asked: int = 1000, k: int = 500, seed: in
     if not trained:
         raise CineFeastError(f"no trained channel in {folder}", "cinefeast train")
     user_ids = np.unique(integers(data.interactions(), "user_id"))
-    drawn = np.random.default_rng(seed).permutation(user_ids)[:asked]
+    drawn = np.random.default_rng(seed).permutation(user_ids)[:queries]
     moment = pd.Timestamp(data.cut_off("test")).tz_localize(None)
     frame = pd.DataFrame({"user_id": np.sort(drawn), "event_timestamp": moment})
     seen, seen_s = timed(lambda: data.seen(frame))

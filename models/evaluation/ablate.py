@@ -181,11 +181,11 @@ class Trial:
         protocol = Protocol(self.data, {self.model: channel}, None, self.rated, self.films)
         test = {}
         for name, draws in self.draws.items():
-            asked = [protocol.ask(drawn)[self.model] for drawn in draws]
-            means, intervals = averaged(asked)
+            answers = [protocol.ask(drawn)[self.model] for drawn in draws]
+            means, intervals = averaged(answers)
             test[name] = {"users": len(draws[0].frame), **means, "intervals": intervals}
             if name.endswith(COLD):
-                each = over_draws([answered.scores for answered in asked])
+                each = over_draws([answered.scores for answered in answers])
                 test[name]["each"] = {metric: each[metric][0].tolist() for metric in PAIRED}
         return {"train_seconds": fitted.metrics["train_seconds"], "fit_seconds": seconds,
                 "validation": judged, "test": test}  # fmt: skip

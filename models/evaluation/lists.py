@@ -48,14 +48,14 @@ class Shower:
         self.models = TwoStage(channels, ranker, merging)
         self.protocol = Protocol(data, channels, self.models, Rated(Ids(np.empty(0, np.int64)), np.empty(0), 1), 1)
 
-    def show(self, asked: Cases) -> Shown:
+    def show(self, drawn: Cases) -> Shown:
         """Recall for these cases."""
-        users, seen = self.data.users(self.protocol.services, asked.frame), self.data.seen(asked.frame)
+        users, seen = self.data.users(self.protocol.services, drawn.frame), self.data.seen(drawn.frame)
         brought = {n: channel.recommend(users, BROUGHT, seen) for n, channel in self.models.channels.items()}
         merged = merge(brought, self.models.merging, BROUGHT, few=of_few(seen))
-        films, rows = self.protocol.films_now(asked, merged)
+        films, rows = self.protocol.films_now(drawn, merged)
         pairs = self.protocol.pairs(users, films, merged, rows)
-        return Shown(asked, brought, merged, rows, pairs, np.nan_to_num(numbers(users, "user_count_ratings")))
+        return Shown(drawn, brought, merged, rows, pairs, np.nan_to_num(numbers(users, "user_count_ratings")))
 
 
 def held_back(data: Dataset, config: Any, most: int, seed: int = 0, split: Split = "validation") -> Cases:

@@ -48,7 +48,7 @@ def export(protocol: Any = "time") -> Path:
     pq.write_table(
         kept.rename_columns(["user_id", "movie_id", "event_timestamp", "split"]), folder / "interactions.parquet"
     )
-    frame = pd.concat([asked.frame for asked in draws_of(data)], ignore_index=True)
+    frame = pd.concat([draw.frame for draw in draws_of(data)], ignore_index=True)
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / "cases.parquet")
     (folder / "meta.json").write_text(json.dumps({"data_hash": data.data_hash, "cases": len(frame)}), encoding="utf-8")
     return folder
@@ -93,8 +93,8 @@ def measure(protocol: Any = "time") -> Path:
 def answered(path: Path, draws: list[Cases], asker: Protocol) -> tuple[dict[str, float], dict[str, list[float]]]:
     """A peer's means and intervals, out of its lists (cases, k) of all draws one after the other."""
     ids = np.load(path, allow_pickle=False)
-    ends = np.cumsum([len(asked.frame) for asked in draws])
+    ends = np.cumsum([len(draw.frame) for draw in draws])
     if len(ids) != ends[-1]:
         raise CineFeastError(f"{path} answers {len(ids)} cases of {ends[-1]}", RUN)
     parts = np.split(ids, ends[:-1])
-    return averaged([asker.score(asked, lists) for asked, lists in zip(draws, parts, strict=True)])
+    return averaged([asker.score(draw, lists) for draw, lists in zip(draws, parts, strict=True)])

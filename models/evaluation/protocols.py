@@ -43,16 +43,16 @@ class Protocol:
         self.rated = rated
         self.films = films
         self._facts: PreparedFilms | None = None
-        asked = [*channels.values(), *([models.ranker] if models and models.ranker else [])]
-        self.services = sorted({model.config.service for model in asked})
+        judged = [*channels.values(), *([models.ranker] if models and models.ranker else [])]
+        self.services = sorted({model.config.service for model in judged})
 
     def measure(self, draws: list[Cases], rank: Rank | None = None) -> dict[str, Any]:
         """Means and intervals of every channel, of the merge and, with `rank`, of the final list."""
-        asked = [self.ask(cases, rank) for cases in draws]
-        each = {name: over_draws([answered[name].scores for answered in asked]) for name in asked[0]}
+        answers = [self.ask(cases, rank) for cases in draws]
+        each = {name: over_draws([answered[name].scores for answered in answers]) for name in answers[0]}
         found: dict[str, Any] = {"users": len(draws[0].frame), "draws": len(draws), "channels": {}, "intervals": {}}
         for name in each:
-            found["channels"][name], found["intervals"][name] = averaged([answered[name] for answered in asked])
+            found["channels"][name], found["intervals"][name] = averaged([answered[name] for answered in answers])
         return found | ({"merged_ahead": ahead(each, list(self.channels))} if "merged" in each else {})
 
     def score(self, cases: Cases, ids: np.ndarray) -> "Answered":

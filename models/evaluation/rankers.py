@@ -103,8 +103,8 @@ class Bench:
         self.learned = make_samples(data, self.trained, MERGE, config, space.samples / data.protocol, processes=cores())
         self.channels = load_channels(data, artifacts_of(space, "time"))
         settings = config.samples.model_copy(update={"events": EVENTS})
-        asked = config.model_copy(update={"samples": settings})
-        self.test = make_samples(data, self.channels, MERGE, asked, space.samples / "test", "test", cores())
+        sampled = config.model_copy(update={"samples": settings})
+        self.test = make_samples(data, self.channels, MERGE, sampled, space.samples / "test", "test", cores())
         shower = Shower(data, self.channels, MERGE, model_class(RANKER)(config))
         test = cases.held_out(data)
         self.shown = [shower.show(cases.streaming(test, seed)) for seed in range(cases.DRAWS)]

@@ -59,9 +59,9 @@ def tune(
         raise CineFeastError(f"{ALWAYS} has to be merged: unknown users are shown it", "name it too")
     data = Dataset(load_store(), protocol)
     services = [model_class(name).Config.read(name).service for name in chosen]
-    asked = Validation(data, services, SAMPLE, few=few)
-    targets = np.concatenate(asked.targets)
-    lists = TunedLists({name: brought(data, name, asked, few) for name in chosen}, targets)
+    validation = Validation(data, services, SAMPLE, few=few)
+    targets = np.concatenate(validation.targets)
+    lists = TunedLists({name: brought(data, name, validation, few) for name in chosen}, targets)
     found = climb(lists, chosen, MERGE.rrf, (MERGE.rrf,)) if few else climb(lists, chosen)
     merging = (
         MERGE.model_copy(update={"few": found.channels})
@@ -93,7 +93,7 @@ def tune(
     return result
 
 
-def brought(data: Dataset, name: str, asked: Validation, few: bool) -> np.ndarray:
+def brought(data: Dataset, name: str, validation: Validation, few: bool) -> np.ndarray:
     """The ids (n, 500) that a channel of the train split brings, out of the workspace where they lie already."""
     kind = model_class(name)
     code = Path(inspect.getfile(kind)).read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ def brought(data: Dataset, name: str, asked: Validation, few: bool) -> np.ndarra
     if path.exists():
         kept: np.ndarray = np.load(path, allow_pickle=False)
         return kept
-    ids = asked.lists(fit_channel(data, name))[0]
+    ids = validation.lists(fit_channel(data, name))[0]
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_suffix(".building.npy")
     np.save(building, ids, allow_pickle=False)

@@ -30,15 +30,15 @@ class Validation:
         self, data: Dataset, services: Iterable[str], sample: int = SAMPLE, seed: int = 0, few: bool = False
     ) -> None:
         events = cases.held_out(data, "validation")
-        asked = cases.spread(events[(events["earlier"] < WARM) == few], sample, seed)
-        if not len(asked.frame):
+        drawn = cases.spread(events[(events["earlier"] < WARM) == few], sample, seed)
+        if not len(drawn.frame):
             whom = "fewer than five" if few else "five"
             raise CineFeastError(
                 f"no user of the validation split has {whom} earlier ratings", "fetch a larger data set"
             )
-        self.targets = asked.targets
-        self.users = data.users(services, asked.frame)
-        self.seen = data.seen(asked.frame)
+        self.targets = drawn.targets
+        self.users = data.users(services, drawn.frame)
+        self.seen = data.seen(drawn.frame)
 
     def lists(self, channel: Recaller) -> tuple[np.ndarray, np.ndarray]:
         """The 500 films that a channel of the train split brings for each event: ids and scores (n, 500)."""

@@ -14,7 +14,7 @@ from models.encoders import logs_and_numbers
 from models.ids import Ids
 from models.rank.config import InputConfig
 from models.rank.samples.pairs import Pairs
-from models.recall.nn.context import asked_at
+from models.recall.nn.context import request_times
 
 GENRES, LEADS = 6, 5
 """How many of a film's genres and leads are read."""
@@ -134,7 +134,7 @@ class Encoder:
         values, offsets = ragged(users, "user_seen_ratings")
         given = padded(np.round(2 * values.astype(np.float64)), offsets, i.window, 0.0).astype(np.int64)
         moments, offsets = ragged(users, "user_seen_timestamps")
-        ago = asked_at(users)[:, None] - padded(moments.astype(np.int64), offsets, i.window, 0)
+        ago = request_times(users)[:, None] - padded(moments.astype(np.int64), offsets, i.window, 0)
         return Batch(
             # `take`, as indexing with rows takes twice the time
             np.concatenate([of_user[user], of_film.numbers.take(film, axis=0), *crossed, pairs.recall], axis=1),

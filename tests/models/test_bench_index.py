@@ -12,7 +12,7 @@ from models.bench.index import made_up, measure_channels, measure_index
 
 
 def test_it_measures_every_index_and_names_the_one_that_counts() -> None:
-    found = measure_index(films=2000, dim=16, k=20, asked=30)
+    found = measure_index(films=2000, dim=16, k=20, queries=30)
     assert found["faiss_p50_ms"] == found[found["index"]]["p50_ms"]
     for kind in ("flat", "hnsw", "ivf"):
         assert 0 < found[kind]["p50_ms"] <= found[kind]["p99_ms"]
@@ -42,7 +42,7 @@ def test_it_times_the_channels_that_are_trained(
         measure_channels(space)
     for name in ("popularity", "item_cf"):
         channels[name].save(tmp_path / name)
-    found = measure_channels(space, asked=40, k=10)
+    found = measure_channels(space, queries=40, k=10)
     assert found["users"] == 40
     assert list(found["channels"]) == ["popularity", "item_cf"]
     assert found["total_s"] > 0

@@ -54,9 +54,9 @@ def test_a_row_that_does_not_say_is_asked_now(monkeypatch: pytest.MonkeyPatch) -
         assert found.hour.tolist() == hours
         assert found.weekday[0] == now.weekday()
     assert context.context(pa.table({"user_recent_timestamps": [[int(now.timestamp()) - 100]]})).gap.tolist() == [4]
-    assert context.asked_at(pa.table({"event_timestamp": said})).dtype == np.int64
+    assert context.request_times(pa.table({"event_timestamp": said})).dtype == np.int64
 
 
 def test_a_moment_with_a_zone_is_the_same_moment() -> None:
     zoned = pa.table({"event_timestamp": pa.array(MOMENTS, pa.timestamp("us", "UTC"))})
-    assert context.asked_at(zoned).tolist() == context.asked_at(asked(0)).tolist()
+    assert context.request_times(zoned).tolist() == context.request_times(asked(0)).tolist()

@@ -43,9 +43,9 @@ def test_flat_histories_tell_what_came_before_and_when_is_asked_next(table: pa.T
         for film, rating, moment in known:
             earlier = [i for i, (_, _, t) in enumerate(known) if t < moment]
             later = [t for _, _, t in known if t > moment]
-            asked = min(later) if later else 10_000
-            expected.append((film - 99, 2 * rating, moment, asked, first + earlier[-1] if earlier else -1))
-    got = zip(flat.films, flat.ratings, flat.times, flat.asked, flat.before, strict=True)
+            requested = min(later) if later else 10_000
+            expected.append((film - 99, 2 * rating, moment, requested, first + earlier[-1] if earlier else -1))
+    got = zip(flat.films, flat.ratings, flat.times, flat.requested, flat.before, strict=True)
     assert [tuple(map(float, line)) for line in got] == [tuple(map(float, line)) for line in expected]
 
 

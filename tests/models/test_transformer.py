@@ -29,7 +29,7 @@ def vectors(net: CausalTransformer, histories: Histories) -> Tensor:
     return net(histories, net.films())
 
 
-def asked(b: int = 3, t: int = 16) -> Histories:
+def requested(b: int = 3, t: int = 16) -> Histories:
     generator = torch.Generator().manual_seed(1)
     times = torch.randint(0, 10**6, (b, t), generator=generator).cumsum(1)
     films = torch.randint(1, 41, (b, t), generator=generator)
@@ -37,7 +37,7 @@ def asked(b: int = 3, t: int = 16) -> Histories:
 
 
 def test_no_position_sees_a_later_one() -> None:
-    histories = asked()
+    histories = requested()
     later = Histories(*(torch.cat([column[:, :9], column[:, 9:].flip(1)], dim=1) for column in histories))
     net = network()
     assert torch.allclose(vectors(net, histories)[:, :9], vectors(net, later)[:, :9], atol=1e-5)
@@ -45,24 +45,24 @@ def test_no_position_sees_a_later_one() -> None:
 
 
 def test_padding_at_the_end_changes_nothing() -> None:
-    histories = asked(t=10)
+    histories = requested(t=10)
     wide = Histories(*(F.pad(column, (0, 6)) for column in histories))
     assert torch.allclose(vectors(network(), histories), vectors(network(), wide)[:, :10], atol=1e-5)
 
 
 @pytest.mark.parametrize("gaps", [True, False])
 def test_one_position_alone_is_as_among_all(gaps: bool) -> None:
-    histories, at = asked(t=12), torch.tensor([11, 0, 6])
+    histories, at = requested(t=12), torch.tensor([11, 0, 6])
     net = network(gaps=gaps)
     found = net.last(histories, net.films(), at)
     assert torch.allclose(found, vectors(net, histories)[torch.arange(3), at], atol=1e-5)
 
 
 def test_inputs_count_only_where_they_are_configured() -> None:
-    histories = asked()
+    histories = requested()
     for name, column in (("ratings", "ratings"), ("gaps", "asked"), ("calendar", "asked")):
         changed = histories._replace(
-            **{column: 11 - histories.ratings if name == "ratings" else histories.asked + 7200}
+            **{column: 11 - histories.ratings if name == "ratings" else histories.requested + 7200}
         )
         only = network(**{other: other == name for other in ("ratings", "gaps", "calendar")})
         none = network(ratings=False, gaps=False, calendar=False)

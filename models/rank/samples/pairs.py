@@ -16,7 +16,7 @@ from feature_repo.request import rank_weight, request_time
 from models.columns import arrays, integers, numbers
 from models.ids import Ids
 from models.recall.merge import Candidates
-from models.recall.nn.context import asked_at
+from models.recall.nn.context import request_times
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _affinity(
 ) -> dict[str, np.ndarray]:
     """The features of history and moment, worked out user by user."""
     seen = [arrays(users, name) for name in ("user_seen_movie_ids", "user_seen_ratings", "user_seen_timestamps")]
-    asked, mean = asked_at(users).astype(np.float64), numbers(users, "user_mean_rating")
+    requested, mean = request_times(users).astype(np.float64), numbers(users, "user_mean_rating")
     found = np.full((len(user), len(affinity.AFFINITY)), np.nan, np.float32)
     order = np.argsort(user, kind="stable")
     starts = np.searchsorted(user[order], np.arange(users.num_rows + 1))
@@ -122,9 +122,9 @@ def _affinity(
         rows = order[start:end]
         watched = facts.watched(users, one, seen) if len(rows) else None
         if watched is not None and watched.n:
-            found[rows] = affinity.affinity(watched, films, film[rows], np.full(len(rows), asked[one]), mean[one])
+            found[rows] = affinity.affinity(watched, films, film[rows], np.full(len(rows), requested[one]), mean[one])
     last = np.array([times[-1] if len(times) else np.nan for times in seen[2]], np.float64)
-    of_request = {name: values.astype(np.float32)[user] for name, values in request_time(asked, last).items()}
+    of_request = {name: values.astype(np.float32)[user] for name, values in request_time(requested, last).items()}
     return {name: found[:, n] for n, name in enumerate(affinity.AFFINITY)} | of_request
 
 

@@ -113,12 +113,12 @@ def nearest(films: pa.Table, config: ContentConfig) -> sparse.csr_matrix:
     rows, columns, values = [], [], []
     for start in range(0, m, CHUNK):
         part = slice(start, start + CHUNK)
-        near = (lists[part] @ lists.T).toarray() + config.text * (texts[part] @ texts.T)  # (slice, m)
+        similar = (lists[part] @ lists.T).toarray() + config.text * (texts[part] @ texts.T)  # (slice, m)
         apart = (year[part, None] - year) / np.float32(config.years)
-        near += config.year * np.nan_to_num(np.exp(-0.5 * apart**2))  # a year that is not known is near none
-        near[np.arange(len(near)), np.arange(start, start + len(near))] = 0.0
-        near[near <= 0] = -np.inf
-        top, value = best(near / total, min(config.neighbours, m), Ids(np.arange(m)))
+        similar += config.year * np.nan_to_num(np.exp(-0.5 * apart**2))  # a year that is not known is near none
+        similar[np.arange(len(similar)), np.arange(start, start + len(similar))] = 0.0
+        similar[similar <= 0] = -np.inf
+        top, value = best(similar / total, min(config.neighbours, m), Ids(np.arange(m)))
         row, column = np.nonzero(top >= 0)
         rows.append(start + row)
         columns.append(top[row, column])

@@ -108,11 +108,11 @@ class LightGCN(NeuralRecaller):
         c = self.config
         films, messages = self._propagated()
         films = films[: self.rated]
-        asked = F.normalize(pooled(messages, torch.from_numpy(past).to(device()), c.recency), dim=1) / c.temperature
+        queries = F.normalize(pooled(messages, torch.from_numpy(past).to(device()), c.recency), dim=1) / c.temperature
         target = torch.from_numpy(targets).to(device())
         if not c.negatives:
-            return full_softmax(asked, films, target)
-        return sampled_softmax(asked, films, target, torch.randint(len(films), (c.negatives,), device=device()))
+            return full_softmax(queries, films, target)
+        return sampled_softmax(queries, films, target, torch.randint(len(films), (c.negatives,), device=device()))
 
     @torch.no_grad()
     def reindex(self) -> None:

@@ -69,14 +69,14 @@ def similarities(seen: sparse.csr_matrix, neighbours: int, popularity: float, ac
     count = np.maximum(np.asarray(by_film.sum(axis=1, dtype=np.float64)).ravel(), 1e-12)
     kept = []
     for some in slices(by_film, seen):
-        near = by_film[some] @ seen
-        row = np.repeat(np.arange(some.start, some.stop), np.diff(near.indptr))
+        similar = by_film[some] @ seen
+        row = np.repeat(np.arange(some.start, some.stop), np.diff(similar.indptr))
         # summed first and divided once, so that films equally near tie exactly
-        near.data = (near.data / (count[row] ** (1 - popularity) * count[near.indices] ** popularity)).astype(
+        similar.data = (similar.data / (count[row] ** (1 - popularity) * count[similar.indices] ** popularity)).astype(
             np.float32
         )
-        near.data[near.indices == row] = 0.0
-        kept.append(nearest(near, neighbours))
+        similar.data[similar.indices == row] = 0.0
+        kept.append(nearest(similar, neighbours))
     return sparse.vstack(kept, format="csr")
 
 

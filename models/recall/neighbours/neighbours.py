@@ -31,8 +31,8 @@ class Neighbours(Recaller):
         history = watched(users, self.config, self.films)
 
         def score(some: slice) -> np.ndarray:
-            asked = history if users.num_rows <= CHUNK else history[some]  # a slice of one takes as long as its product
-            dense: np.ndarray = (asked @ self.similar).toarray()
+            rows = history if users.num_rows <= CHUNK else history[some]  # a slice of one takes as long as its product
+            dense: np.ndarray = (rows @ self.similar).toarray()
             dense[dense == 0] = -np.inf
             return dense
 
@@ -48,11 +48,11 @@ class Neighbours(Recaller):
         self.similar = sparse.csr_matrix((tensors["data"], tensors["indices"], tensors["indptr"]), (m, m))
 
 
-def nearest(near: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
+def nearest(similar: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     """The `keep` largest values above zero of each row, columns ascending; ties by column."""
-    columns, values, counts = [near.indices[:0]], [near.data[:0]], np.zeros(near.shape[0], np.int64)
-    for i, (start, end) in enumerate(zip(near.indptr[:-1], near.indptr[1:], strict=True)):
-        column, value = near.indices[start:end], near.data[start:end]
+    columns, values, counts = [similar.indices[:0]], [similar.data[:0]], np.zeros(similar.shape[0], np.int64)
+    for i, (start, end) in enumerate(zip(similar.indptr[:-1], similar.indptr[1:], strict=True)):
+        column, value = similar.indices[start:end], similar.data[start:end]
         least = np.partition(value, -keep)[-keep] if len(value) > keep else 0.0
         held = np.flatnonzero((value >= least) & (value > 0))  # with all that tie with the last
         held = held[np.lexsort((column[held], -value[held]))][:keep]
@@ -61,4 +61,4 @@ def nearest(near: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
         values.append(value[held])
         counts[i] = len(held)
     indptr = np.concatenate([[0], np.cumsum(counts)])
-    return sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), indptr), near.shape)
+    return sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), indptr), similar.shape)

@@ -54,8 +54,8 @@ class UserCF(Recaller):
 
         def score(some: slice) -> np.ndarray:
             pieces = [slice(i, min(i + AT_ONCE, some.stop)) for i in range(some.start, max(some.stop, 1), AT_ONCE)]
-            near = sparse.vstack([self._nearest(history[piece], own[piece]) for piece in pieces], format="csr")
-            dense: np.ndarray = (near @ self.seen).toarray()
+            similar = sparse.vstack([self._nearest(history[piece], own[piece]) for piece in pieces], format="csr")
+            dense: np.ndarray = (similar @ self.seen).toarray()
             dense[dense == 0] = -np.inf
             return dense
 
@@ -63,12 +63,12 @@ class UserCF(Recaller):
 
     def _nearest(self, history: sparse.csr_matrix, own: np.ndarray) -> sparse.csr_matrix:
         """What each history's nearest users count (n, users); `own` (n,) is whom to leave out, -1 for nobody."""
-        near = history @ self.units
-        row = np.repeat(np.arange(near.shape[0]), np.diff(near.indptr))
-        near.data[near.indices == own[row]] = 0.0
-        near = nearest(near, self.config.neighbours)
-        near.data **= self.config.sharpness
-        return near
+        similar = history @ self.units
+        row = np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
+        similar.data[similar.indices == own[row]] = 0.0
+        similar = nearest(similar, self.config.neighbours)
+        similar.data **= self.config.sharpness
+        return similar
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Who rated what, in CSR parts, and the users."""

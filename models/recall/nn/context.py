@@ -31,10 +31,10 @@ class Context(NamedTuple):
 
 def context(table: pa.Table) -> Context:
     """The context of each row of user features, historical or online."""
-    asked = asked_at(table)
+    requested = request_times(table)
     last = last_at(table)
-    gap = np.where(last < 0, 0, gap_of(asked - last))
-    return Context(asked // HOUR % HOURS, (asked // DAY + 3) % WEEKDAYS, gap)  # 1970 began on a Thursday
+    gap = np.where(last < 0, 0, gap_of(requested - last))
+    return Context(requested // HOUR % HOURS, (requested // DAY + 3) % WEEKDAYS, gap)  # 1970 began on a Thursday
 
 
 def gap_of(seconds: np.ndarray) -> np.ndarray:
@@ -42,16 +42,16 @@ def gap_of(seconds: np.ndarray) -> np.ndarray:
     return 1 + np.searchsorted(STEPS, seconds, side="right")
 
 
-def asked_at(table: pa.Table) -> np.ndarray:
+def request_times(table: pa.Table) -> np.ndarray:
     """Seconds since 1970, UTC, int64 (n,), at which each row is asked: the present where the row does not say."""
     now = int(time.time())
     if not has(table, "event_timestamp"):
         return np.full(table.num_rows, now)
     column = table.column("event_timestamp")
     known = column.is_valid().to_numpy()
-    asked = np.full(table.num_rows, now)
-    asked[known] = microseconds(table.filter(pa.array(known))) // 1_000_000
-    return asked
+    requested = np.full(table.num_rows, now)
+    requested[known] = microseconds(table.filter(pa.array(known))) // 1_000_000
+    return requested
 
 
 def last_at(table: pa.Table) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.columns import ragged
 from models.ids import Ids
-from models.recall.nn.context import asked_at
+from models.recall.nn.context import request_times
 
 ROUND = 8
 """Batches are padded to a multiple of this, so that memory is reused for few shapes."""
@@ -30,7 +30,7 @@ class Histories(NamedTuple):
     """(b, t) int64 half stars, 0 unknown."""
     times: Tensor
     """(b, t) int64 seconds since 1970."""
-    asked: Tensor
+    requested: Tensor
     """(b, t) int64 seconds: when the film after this one was chosen; at the last position, when is asked."""
 
 
@@ -46,7 +46,7 @@ class Flat:
     """(e,) int64 seconds."""
     offsets: np.ndarray
     """(n + 1,) where each user's events start."""
-    asked: np.ndarray
+    requested: np.ndarray
     """(e,) int64 seconds: the next later moment of the user, or when is asked after the last."""
     before: np.ndarray
     """(e,) int64: the last event strictly before each event's second, -1 where the user has none."""
@@ -69,8 +69,8 @@ def flatten(users: pa.Table, films: Ids) -> Flat:
     # the first event of the next second, e beyond the end
     after = np.minimum.accumulate(np.where(np.append(first[1:], True), np.append(e[1:], len(e)), len(e))[::-1])[::-1]
     is_last = after >= offsets[user + 1]
-    asked = np.where(is_last, asked_at(users)[user], times[np.minimum(after, len(e) - 1)]) if len(e) else times
-    return Flat(rows[known] + 1, (2 * ratings).round().astype(np.int64), times, offsets, asked, before)
+    requested = np.where(is_last, request_times(users)[user], times[np.minimum(after, len(e) - 1)]) if len(e) else times
+    return Flat(rows[known] + 1, (2 * ratings).round().astype(np.int64), times, offsets, requested, before)
 
 
 def windows(flat: Flat, length: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +112,7 @@ def gather(flat: Flat, cut: np.ndarray, device: torch.device) -> Histories:
     place = np.arange(width)
     held = place < size[:, None]
     at = np.where(held, cut[:, :1] + place, 0)
-    columns = (flat.films, flat.ratings, flat.times, flat.asked)
+    columns = (flat.films, flat.ratings, flat.times, flat.requested)
     return Histories(*(torch.from_numpy(np.where(held, c[at] if len(c) else 0, 0)).to(device) for c in columns))
 
 

@@ -135,10 +135,10 @@ class GenreLists:
         for nth in range(count):
             genre = np.argmax(weight * rng.random(weight.shape), axis=1)
             for kind in np.unique(genre):
-                asked = np.flatnonzero((genre == kind) & self.genres[films, kind])
+                wanted = np.flatnonzero((genre == kind) & self.genres[films, kind])
                 ordered = self.lists[kind]
-                below = self.below[films[asked], kind]
-                at = below + (rng.random(len(asked)) * (len(ordered) - below)).astype(np.int64)
+                below = self.below[films[wanted], kind]
+                at = below + (rng.random(len(wanted)) * (len(ordered) - below)).astype(np.int64)
                 held = below < len(ordered)
-                found[asked[held], nth] = ordered[at[held]]
+                found[wanted[held], nth] = ordered[at[held]]
         return found

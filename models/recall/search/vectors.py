@@ -55,10 +55,10 @@ class VectorRecaller(Recaller):
         return self.films.at(found), scores
 
     def _nearest(self, users: pa.Table, k: int, skip: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        asked, known = self.user_vectors(users)
-        n, interests, d = asked.shape
+        queries, known = self.user_vectors(users)
+        n, interests, d = queries.shape
         wide = k + max((len(rows) for rows in skip), default=0)
-        scores, rows = search(self.index, asked.reshape(n * interests, d), wide, self.config)
+        scores, rows = search(self.index, queries.reshape(n * interests, d), wide, self.config)
         scores, rows = (column.reshape(n, interests * column.shape[1]) for column in (scores, rows))
         held = (rows >= 0) & ~np.isnan(scores) & known[:, None]
         found = np.full((n, k), -1, np.int64)

@@ -114,14 +114,14 @@ class Sequence(NeuralRecaller):
         held = histories.gather(flat, cut, where)
         hidden = self.network(held, table)  # (b, t, d)
         window, place, film = histories.targets(flat, cut, where)
-        asked, films = self._compared(hidden[window, place]), self._compared(table[1:])
+        queries, films = self._compared(hidden[window, place]), self._compared(table[1:])
         if self.config.temperature:
-            asked = asked / self.config.temperature
+            queries = queries / self.config.temperature
         if not self.config.negatives:
             seen = histories.seen(held.films, window, place) - 1 if self.config.unseen else None
-            return full_softmax(asked, films, film - 1, seen)
+            return full_softmax(queries, films, film - 1, seen)
         drawn = torch.randint(len(films), (self.config.negatives,)).to(where)
-        return sampled_softmax(asked, films, film - 1, drawn)
+        return sampled_softmax(queries, films, film - 1, drawn)
 
     def build(self, facts: np.ndarray) -> CausalTransformer:
         """An untrained network for films of which `facts` (m, w) are known."""

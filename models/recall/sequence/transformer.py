@@ -21,7 +21,7 @@ LONGEST = 2**32 - 1
 
 
 class CausalTransformer(nn.Module):
-    """Histories to a vector at every position: what the user wants at the moment `asked`."""
+    """Histories to a vector at every position: what the user wants at the moment `requested`."""
 
     facts: Tensor
     """(films, w): what is known of each film beside who rated it; w may be 0."""
@@ -79,9 +79,9 @@ class CausalTransformer(nn.Module):
         if self.rating is not None:
             x = x + self.rating(histories.ratings)
         if self.gap is not None:
-            x = x + self.gap(bucket(histories.times, histories.asked))
+            x = x + self.gap(bucket(histories.times, histories.requested))
         if self.hour is not None and self.weekday is not None:
-            x = x + self.hour(histories.asked // 3600 % 24) + self.weekday((histories.asked // 86400 + 3) % 7)
+            x = x + self.hour(histories.requested // 3600 % 24) + self.weekday((histories.requested // 86400 + 3) % 7)
         out: Tensor = self.dropout(x)
         return out
 
@@ -96,7 +96,7 @@ class CausalTransformer(nn.Module):
         bias = distance[None, :, :t, :t]
         if self.elapsed is None:
             return bias
-        since = bucket(histories.times[:, None, :], histories.asked[:, :, None])  # (b, t, t)
+        since = bucket(histories.times[:, None, :], histories.requested[:, :, None])  # (b, t, t)
         return bias + of_each_head(self.elapsed, since)
 
 

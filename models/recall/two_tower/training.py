@@ -57,11 +57,11 @@ class Training:
         taken = UserInputs(*(part[rows].to(device()) for part in self.examples.users))
         users = self.network.users(taken)
         vectors = self.network.films(self.facts.films(torch.cat([films, own.ravel()])))
-        asked = users / self.config.temperature
+        queries = users / self.config.temperature
         bias = shared_bias(films, times, positive, taken.history, self.log_q)
-        scores = torch.addmm(bias, asked, vectors[: len(films)].T)
+        scores = torch.addmm(bias, queries, vectors[: len(films)].T)
         of_own = vectors[len(films) :].view(*own.shape, vectors.shape[1])
-        own_scores = (asked[:, None] * of_own).sum(dim=2) - self.log_q[own]
+        own_scores = (queries[:, None] * of_own).sum(dim=2) - self.log_q[own]
         none = (own == 0) | (own == films[positive][:, None])
         loss = softmax_loss(scores, own_scores.masked_fill(none, float("-inf")), positive, self.config.online_hard)
         if self.config.rating_weight:
