@@ -1,6 +1,6 @@
 """The online store in Redis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,6 +16,40 @@ from feature_repo.online_store.columns import Stored, Wanted
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
+SET_UNLESS_OLDER = """
+local function decoded(stamp)
+  local numbers, at = {0, 0}, 1
+  while at <= #stamp do
+    local field, number, complement, weight, byte = math.floor(stamp:byte(at) / 8), 0, 0, 1
+    repeat
+      at = at + 1
+      byte = stamp:byte(at)
+      if weight == 2 ^ 63 then
+        number = -1 - complement
+      else
+        number, complement = number + byte % 128 * weight, complement + (127 - byte % 128) * weight
+      end
+      weight = weight * 128
+    until byte < 128
+    numbers[field], at = number, at + 1
+  end
+  return numbers
+end
+local stored = redis.call('HGET', KEYS[1], ARGV[2])
+if stored then
+  local old, new = decoded(stored), decoded(ARGV[3])
+  if new[1] < old[1] or (new[1] == old[1] and new[2] < old[2]) then return 0 end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+if ARGV[1] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return 1
+"""
+"""Compares and sets in Redis itself, where nothing comes in between. Stamps are Feast's: protobuf Timestamps, seconds
+and nanoseconds as varints, each left out where it is 0; of a negative number the last of ten bytes is the sign's. Lua
+has doubles alone, which hold no 64 bits, so a negative number is read by its complement.
+
+It is sent with each row (EVAL): by its hash (EVALSHA) it could not be in a pipeline of a cluster."""
+
 
 class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     """The `online_store` section of feature_store.redis.yaml."""
@@ -25,32 +59,29 @@ class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 
 
 class ForwardRedisOnlineStore(RedisOnlineStore):
-    """Feast's own skips a row stamped like the stored one, so that a corrected value never arrives."""
+    """Feast's own skips a row stamped like the stored one, so that a corrected value never arrives; and it reads the
+    stamp, then writes, so that an older row may replace one that was written in between."""
 
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
     ) -> None:
-        """Write the rows that are not older than what is stored for their key, in two round trips."""
-        view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
-        fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
-        stamp = f"_ts:{view}"
-        client = self._get_client(config.online_store)
-        keys = [_redis_key(config.project, row[0], config.entity_key_serialization_version) for row in data]
-        with client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.hget(key, stamp)
-            latest = {key: _nanoseconds(stored) for key, stored in zip(keys, pipe.execute(), strict=True) if stored}
-            for key, (_, values, timestamp, _) in zip(keys, data, strict=True):
-                now = Timestamp()
-                now.FromDatetime(make_tzaware(timestamp))
-                if now.ToNanoseconds() < latest.get(key, 0):
-                    continue
-                latest[key] = now.ToNanoseconds()
-                written = {fields[name]: value.SerializeToString() for name, value in values.items()}
-                pipe.hset(key, mapping={stamp: now.SerializeToString(), **written})
-                if config.online_store.key_ttl_seconds:
-                    pipe.expire(key, config.online_store.key_ttl_seconds)
+        """Write the rows that are not older than what is stored for their key, in one round trip."""
+        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
+            for arguments in _compared(config, table, data):
+                pipe.eval(SET_UNLESS_OLDER, 1, *arguments)
             pipe.execute()
+        if progress:
+            progress(len(data))
+
+    async def online_write_batch_async(
+        self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
+    ) -> None:
+        """The same for `feast serve`."""
+        client = await self._get_client_async(config.online_store)
+        async with client.pipeline(transaction=False) as pipe:
+            for arguments in _compared(config, table, data):
+                pipe.eval(SET_UNLESS_OLDER, 1, *arguments)
+            await pipe.execute()
         if progress:
             progress(len(data))
 
@@ -66,7 +97,16 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
             return [list(column) for column in zip(*pipe.execute(), strict=True)] or [[] for _ in fields]
 
 
-def _nanoseconds(stored: bytes) -> int:
-    stamp = Timestamp()
-    stamp.ParseFromString(stored)
-    return stamp.ToNanoseconds()
+def _compared(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[list[bytes | str | int]]:
+    """What SET_UNLESS_OLDER is given of each row: key, seconds to live, fields with their values, the stamp first."""
+    view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
+    fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
+    stamp, seconds = f"_ts:{view}", config.online_store.key_ttl_seconds or 0
+    for entity, values, moment, _ in data:
+        now = Timestamp()
+        now.FromDatetime(make_tzaware(moment))
+        key = _redis_key(config.project, entity, config.entity_key_serialization_version)
+        arguments = [key, seconds, stamp, now.SerializeToString()]
+        for name, value in values.items():
+            arguments += (fields[name], value.SerializeToString())
+        yield arguments
