@@ -1,17 +1,21 @@
-"""The online store in Redis."""
+"""The online store in Redis: one server, a cluster, or the master that a Sentinel names."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.helpers import _mmh3, _redis_key, compute_versioned_name
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import Field
+from redis import Redis, RedisCluster
 
+from dbt_project.errors import CineFeastError
 from feature_repo.online_store.columns import Stored, Wanted
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
@@ -48,14 +52,34 @@ return 1
 and nanoseconds as varints, each left out where it is 0; of a negative number the last of ten bytes is the sign's. Lua
 has doubles alone, which hold no 64 bits, so a negative number is read by its complement.
 
-It is sent with each row (EVAL): by its hash (EVALSHA) it could not be in a pipeline of a cluster."""
+It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA nor their own `eval`."""
+
+
+def redis_type() -> RedisType:
+    """REDIS_TYPE, one server if it is not set; CineFeastError for one that there is not."""
+    kinds, given = [kind.value for kind in RedisType], os.environ.get("REDIS_TYPE") or RedisType.redis
+    if given not in kinds:
+        raise CineFeastError(f"REDIS_TYPE={given!r} is none of {', '.join(kinds)}", f"export REDIS_TYPE={kinds[0]}")
+    return RedisType(given)
 
 
 class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
-    """The `online_store` section of feature_store.redis.yaml."""
+    """The `online_store` section of feature_store.redis.yaml, and the environment for what is not there."""
 
     type: Literal["feature_repo.online_store.redis.ForwardRedisOnlineStore"]
     """The store below."""
+    redis_type: RedisType = Field(default_factory=redis_type)
+    """One server, a cluster, or what a Sentinel names as the master."""
+    sentinel_master: str = Field(default_factory=lambda: os.environ.get("REDIS_SENTINEL_MASTER") or "mymaster")
+    """The Sentinel's name of the master."""
+
+
+def client_of(connection_string: str) -> Redis | RedisCluster:
+    """A client of the Redis that the environment describes. On a cluster a command has keys of one slot alone, which
+    holds of all that CineFeast sends: one key each. A cluster must answer now, others when they are asked."""
+    kind = "feature_repo.online_store.redis.ForwardRedisOnlineStore"
+    config = ForwardRedisOnlineStoreConfig(type=kind, connection_string=connection_string)
+    return ForwardRedisOnlineStore()._get_client(config)
 
 
 class ForwardRedisOnlineStore(RedisOnlineStore):
@@ -68,7 +92,7 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         """Write the rows that are not older than what is stored for their key, in one round trip."""
         with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
             for arguments in _compared(config, table, data):
-                pipe.eval(SET_UNLESS_OLDER, 1, *arguments)
+                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
             pipe.execute()
         if progress:
             progress(len(data))
@@ -80,10 +104,22 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         client = await self._get_client_async(config.online_store)
         async with client.pipeline(transaction=False) as pipe:
             for arguments in _compared(config, table, data):
-                pipe.eval(SET_UNLESS_OLDER, 1, *arguments)
+                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
             await pipe.execute()
         if progress:
             progress(len(data))
+
+    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Any:
+        """Feast's; Sentinels are asked no longer than their master, as `retry` of the connection string says.
+
+        redis-py hands them the timeouts alone, and asks a dead one again for ten seconds.
+        """
+        if not self._client and online_store_config.redis_type == RedisType.redis_sentinel:
+            pool = super()._get_client(online_store_config).connection_pool
+            if "retry" in pool.connection_kwargs:
+                for sentinel in pool.sentinel_manager.sentinels:
+                    sentinel.set_retry(pool.connection_kwargs["retry"])
+        return super()._get_client(online_store_config)
 
     def read_stored(self, config: RepoConfig, wanted: Wanted, keys: Sequence[EntityKey]) -> list[Stored]:
         """See ColumnStore: one HMGET a key, for all views at once, as they share the entity's hash."""
