@@ -231,11 +231,18 @@ def last_similar(candidates: np.ndarray, watched: Watched) -> np.ndarray:
 
 
 def of_one_user(inputs: pd.DataFrame) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows that hold the very same lists of a user, and the first of them: 500 candidates are one user's."""
-    same = [np.fromiter(map(id, inputs[name]), np.int64, len(inputs)) for name in ("user_seen_ratings", "watched_cast")]
-    _, first, group = np.unique(np.stack(same, axis=1), axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(group.ravel(), kind="stable")
-    ends = np.cumsum(np.bincount(group.ravel(), minlength=len(first)))
+    """Rows of one user, and the first of them: 500 candidates are one user's.
+
+    They have the same mean and hold the very same lists. An object is told by its id only while it lives, and a column
+    of Arrow's makes a new one each time that it is read, so all are held until the rows are divided.
+    """
+    held = {name: list(inputs[name]) for name in USER_COLUMNS if inputs[name].dtype.kind == "O"}  # else no lists
+    same = pd.DataFrame({name: np.fromiter(map(id, values), np.int64, len(values)) for name, values in held.items()})
+    same["mean"] = floats(inputs["user_mean_rating"])
+    group = same.groupby(list(same.columns), sort=False, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(group, return_index=True)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=len(first)))
     for place, rows in zip(first, np.split(order, ends[:-1]), strict=True):
         yield rows, int(place)
 

@@ -8,6 +8,7 @@ from feast.types import Array, Int64, String
 
 from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.storage import LogDestination
+from feature_repo.renewed import check_renewed
 
 user_feedback = FeatureView(
     name="user_feedback",
@@ -65,3 +66,6 @@ served_v1 = FeatureService(
     owner="cinefeast",
     logging_config=LoggingConfig(LogDestination("served_v1"), sample_rate=0.1),
 )
+
+# where `feast apply` and `feast plan` read what is declared, before anything is written
+check_renewed(one for one in (*vars(views).values(), user_feedback) if isinstance(one, FeatureView))

@@ -37,6 +37,14 @@ class Mode(StrEnum):
     """By `cinefeast precompute`: it knows what was known then; for a user who is not there, for the request."""
 
 
+class RedisKind(StrEnum):
+    """What REDIS_CONNECTION_STRING is the address of, as Feast names it."""
+
+    REDIS = "redis"
+    CLUSTER = "redis_cluster"
+    SENTINEL = "redis_sentinel"
+
+
 def variable(field: str) -> str:
     """The environment variable of a field."""
     return field.upper() if field.startswith(OTHERS) else PREFIX + field.upper()
@@ -148,8 +156,12 @@ class Settings(BaseSettings):
     workspace: str = "workspace"
     """The directory of everything that a run writes; dbt and feast need it set, and absolute."""
     redis_connection_string: Annotated[SecretStr, Hint(shown=addresses)] = SecretStr("")
-    """Redis as online store, `localhost:6379`, after commas options of its client; SQLite in the workspace if not
-    set."""
+    """Redis as online store, `localhost:6379`, after commas options of its client; nodes of a cluster, or Sentinels,
+    between commas; SQLite in the workspace if not set."""
+    redis_type: Annotated[RedisKind, Hint(f"{{name}}={{value!r}} is none of {', '.join(RedisKind)}")] = RedisKind.REDIS
+    """What that is: `redis`, one server; `redis_cluster`; or `redis_sentinel`, whose master is used."""
+    redis_sentinel_master: str = "mymaster"
+    """The Sentinel's name of the master."""
     memory_limit: str = "12GB"
     """What DuckDB may hold while dbt builds; it spills to disk beyond."""
     dbt_target_path: str = ""

@@ -42,7 +42,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, keys: int) -> d
 
 def our_store(folder: Path, address: str, applied: FeatureStore) -> FeatureStore:
     """The repository's own Redis environment over the small warehouse."""
-    os.environ |= {VARIABLE: str(folder), "REDIS_CONNECTION_STRING": address}
+    os.environ |= {VARIABLE: str(folder), "REDIS_CONNECTION_STRING": address, "REDIS_TYPE": ""}
     store = FeatureStore(repo_path=str(REPOSITORY), fs_yaml_file=REPOSITORY / "feature_store.redis.yaml")
     store.apply(twins.definitions(applied, lambda view: WarehouseSource(name=view, table=f"features.feat_{view}")))
     return store

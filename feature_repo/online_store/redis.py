@@ -1,58 +1,125 @@
-"""The online store in Redis."""
+"""The online store in Redis: one server, a cluster, or the master that a Sentinel names."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.helpers import _mmh3, _redis_key, compute_versioned_name
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import Field
+from redis import Redis, RedisCluster
 
+from dbt_project.errors import CineFeastError
 from feature_repo.online_store.columns import Stored, Wanted
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
+SET_UNLESS_OLDER = """
+local function decoded(stamp)
+  local numbers, at = {0, 0}, 1
+  while at <= #stamp do
+    local field, number, complement, weight, byte = math.floor(stamp:byte(at) / 8), 0, 0, 1
+    repeat
+      at = at + 1
+      byte = stamp:byte(at)
+      if weight == 2 ^ 63 then
+        number = -1 - complement
+      else
+        number, complement = number + byte % 128 * weight, complement + (127 - byte % 128) * weight
+      end
+      weight = weight * 128
+    until byte < 128
+    numbers[field], at = number, at + 1
+  end
+  return numbers
+end
+local stored = redis.call('HGET', KEYS[1], ARGV[2])
+if stored then
+  local old, new = decoded(stored), decoded(ARGV[3])
+  if new[1] < old[1] or (new[1] == old[1] and new[2] < old[2]) then return 0 end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+if ARGV[1] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return 1
+"""
+"""Compares and sets in Redis itself, where nothing comes in between. Stamps are Feast's: protobuf Timestamps, seconds
+and nanoseconds as varints, each left out where it is 0; of a negative number the last of ten bytes is the sign's. Lua
+has doubles alone, which hold no 64 bits, so a negative number is read by its complement.
+
+It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA nor their own `eval`."""
+
+
+def redis_type() -> RedisType:
+    """REDIS_TYPE, one server if it is not set; CineFeastError for one that there is not."""
+    kinds, given = [kind.value for kind in RedisType], os.environ.get("REDIS_TYPE") or RedisType.redis
+    if given not in kinds:
+        raise CineFeastError(f"REDIS_TYPE={given!r} is none of {', '.join(kinds)}", f"export REDIS_TYPE={kinds[0]}")
+    return RedisType(given)
+
 
 class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
-    """The `online_store` section of feature_store.redis.yaml."""
+    """The `online_store` section of feature_store.redis.yaml, and the environment for what is not there."""
 
     type: Literal["feature_repo.online_store.redis.ForwardRedisOnlineStore"]
     """The store below."""
+    redis_type: RedisType = Field(default_factory=redis_type)
+    """One server, a cluster, or what a Sentinel names as the master."""
+    sentinel_master: str = Field(default_factory=lambda: os.environ.get("REDIS_SENTINEL_MASTER") or "mymaster")
+    """The Sentinel's name of the master."""
+
+
+def client_of(connection_string: str) -> Redis | RedisCluster:
+    """A client of the Redis that the environment describes. On a cluster a command has keys of one slot alone, which
+    holds of all that CineFeast sends: one key each. A cluster must answer now, others when they are asked."""
+    kind = "feature_repo.online_store.redis.ForwardRedisOnlineStore"
+    config = ForwardRedisOnlineStoreConfig(type=kind, connection_string=connection_string)
+    return ForwardRedisOnlineStore()._get_client(config)
 
 
 class ForwardRedisOnlineStore(RedisOnlineStore):
-    """Feast's own skips a row stamped like the stored one, so that a corrected value never arrives."""
+    """Feast's own skips a row stamped like the stored one, so that a corrected value never arrives; and it reads the
+    stamp, then writes, so that an older row may replace one that was written in between."""
 
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
     ) -> None:
-        """Write the rows that are not older than what is stored for their key, in two round trips."""
-        view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
-        fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
-        stamp = f"_ts:{view}"
-        client = self._get_client(config.online_store)
-        keys = [_redis_key(config.project, row[0], config.entity_key_serialization_version) for row in data]
-        with client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.hget(key, stamp)
-            latest = {key: _nanoseconds(stored) for key, stored in zip(keys, pipe.execute(), strict=True) if stored}
-            for key, (_, values, timestamp, _) in zip(keys, data, strict=True):
-                now = Timestamp()
-                now.FromDatetime(make_tzaware(timestamp))
-                if now.ToNanoseconds() < latest.get(key, 0):
-                    continue
-                latest[key] = now.ToNanoseconds()
-                written = {fields[name]: value.SerializeToString() for name, value in values.items()}
-                pipe.hset(key, mapping={stamp: now.SerializeToString(), **written})
-                if config.online_store.key_ttl_seconds:
-                    pipe.expire(key, config.online_store.key_ttl_seconds)
+        """Write the rows that are not older than what is stored for their key, in one round trip."""
+        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
+            for arguments in _compared(config, table, data):
+                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
             pipe.execute()
         if progress:
             progress(len(data))
+
+    async def online_write_batch_async(
+        self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
+    ) -> None:
+        """The same for `feast serve`."""
+        client = await self._get_client_async(config.online_store)
+        async with client.pipeline(transaction=False) as pipe:
+            for arguments in _compared(config, table, data):
+                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
+            await pipe.execute()
+        if progress:
+            progress(len(data))
+
+    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Any:
+        """Feast's; Sentinels are asked no longer than their master, as `retry` of the connection string says.
+
+        redis-py hands them the timeouts alone, and asks a dead one again for ten seconds.
+        """
+        if not self._client and online_store_config.redis_type == RedisType.redis_sentinel:
+            pool = super()._get_client(online_store_config).connection_pool
+            if "retry" in pool.connection_kwargs:
+                for sentinel in pool.sentinel_manager.sentinels:
+                    sentinel.set_retry(pool.connection_kwargs["retry"])
+        return super()._get_client(online_store_config)
 
     def read_stored(self, config: RepoConfig, wanted: Wanted, keys: Sequence[EntityKey]) -> list[Stored]:
         """See ColumnStore: one HMGET a key, for all views at once, as they share the entity's hash."""
@@ -66,7 +133,16 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
             return [list(column) for column in zip(*pipe.execute(), strict=True)] or [[] for _ in fields]
 
 
-def _nanoseconds(stored: bytes) -> int:
-    stamp = Timestamp()
-    stamp.ParseFromString(stored)
-    return stamp.ToNanoseconds()
+def _compared(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[list[bytes | str | int]]:
+    """What SET_UNLESS_OLDER is given of each row: key, seconds to live, fields with their values, the stamp first."""
+    view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
+    fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
+    stamp, seconds = f"_ts:{view}", config.online_store.key_ttl_seconds or 0
+    for entity, values, moment, _ in data:
+        now = Timestamp()
+        now.FromDatetime(make_tzaware(moment))
+        key = _redis_key(config.project, entity, config.entity_key_serialization_version)
+        arguments = [key, seconds, stamp, now.SerializeToString()]
+        for name, value in values.items():
+            arguments += (fields[name], value.SerializeToString())
+        yield arguments

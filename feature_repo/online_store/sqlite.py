@@ -1,7 +1,10 @@
 """The embedded online store."""
 
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from math import inf
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
@@ -12,19 +15,36 @@ from feast.infra.online_stores.sqlite import (
     SqliteOnlineStoreConfig,
     _quote_id,
     _table_id,
-    adapt_datetime_epoch,
 )
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.utils import to_naive_utc
+from feast.utils import make_tzaware
 
 from feature_repo.online_store.columns import Stored, Wanted
 
 KEYS_A_QUERY = 500
 """Well below SQLite's limit of variables."""
+PATIENCE = 60_000
+"""Milliseconds that a write waits for another process's: a batch of `feast materialize` takes seconds."""
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+
+
+def seconds(moment: datetime) -> float:
+    """Seconds since 1970, exact to the microsecond until 2242; a moment without a time zone is in UTC, as in Feast."""
+    return make_tzaware(moment).timestamp()
+
+
+def moment_of(stored: bytes) -> datetime:
+    """The moment of a column of type timestamp, in UTC without a time zone, as Feast wants it."""
+    return datetime.fromtimestamp(float(stored), UTC).replace(tzinfo=None)
+
+
+# In place of Feast's, which cut off what is below a second and take UTC for local time: of two states in one second
+# the older one would replace the newer one. The column is a number either way.
+sqlite3.register_adapter(datetime, seconds)
+sqlite3.register_converter("timestamp", moment_of)
 
 
 class ForwardSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
@@ -37,19 +57,25 @@ class ForwardSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
 class ForwardSqliteOnlineStore(SqliteOnlineStore):
     """Feast's own overwrites whatever is there, so that materializing an earlier range moves rows back in time."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = threading.Lock()  # threads share the connection, and with it a transaction
+
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
     ) -> None:
-        """Write the rows that are not older, in whole seconds, than what is stored for their key."""
-        keys = [serialize_entity_key(row[0], config.entity_key_serialization_version) for row in data]
-        stored = self._stored_seconds(config, table, keys)
-        kept = [
-            row
-            for key, row in zip(keys, data, strict=True)
-            if key not in stored or adapt_datetime_epoch(to_naive_utc(row[2])) >= stored[key]
-        ]
-        kept.sort(key=lambda row: to_naive_utc(row[2]))  # of rows with one key the newest is written last
-        super().online_write_batch(config, table, kept, progress)
+        """Write the rows that are not older than what is stored for their key; all of them, or none if it fails.
+
+        The stamps are read under the lock of the write, so that nobody writes in between. They are read once a row,
+        not once a feature: a row is replaced as a whole, or it would be of two moments where the view is given a
+        feature that the stored row lacks.
+        """
+        connection = self._get_conn(config)
+        with self._writing, connection:
+            connection.execute(f"pragma busy_timeout = {PATIENCE}")
+            connection.execute("begin immediate")
+            kept = self._not_older(config, table, data)
+            super().online_write_batch(config, table, kept, progress)  # which commits
         if progress:
             progress(len(data) - len(kept))
 
@@ -76,15 +102,18 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
     def _table(self, config: RepoConfig, view: FeatureView) -> str:
         return _quote_id(_table_id(config.project, view, config.registry.enable_online_feature_view_versioning))
 
-    def _stored_seconds(self, config: RepoConfig, table: FeatureView, keys: list[bytes]) -> dict[bytes, int]:
-        """When the stored rows of these keys are of, as Feast stores it."""
-        stored: dict[bytes, int] = {}
+    def _not_older(self, config: RepoConfig, table: FeatureView, data: list[Row]) -> list[Row]:
+        """The rows that may be written, the newest of a key last."""
+        keys = [serialize_entity_key(row[0], config.entity_key_serialization_version) for row in data]
+        stored: dict[bytes, float] = {}
         for some, places in _parts(keys):
+            # no timestamp: as an expression it comes as the number that it is
             select = f"select entity_key, max(event_ts) from {self._table(config, table)}"
             stored |= self._get_conn(config).execute(
                 f"{select} where entity_key in ({places}) group by entity_key", some
             )
-        return stored
+        kept = [row for key, row in zip(keys, data, strict=True) if seconds(row[2]) >= stored.get(key, -inf)]
+        return sorted(kept, key=lambda row: seconds(row[2]))
 
 
 def _parts(keys: list[bytes]) -> Iterator[tuple[list[bytes], str]]:

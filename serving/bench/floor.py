@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import redis
 from feast.infra.online_stores.helpers import _mmh3, _redis_key
-from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
+from feature_repo.online_store.redis import client_of
 from models.columns import integers
 from models.ids import Ids
 from models.recall.fan_out import BROUGHT
@@ -61,8 +60,7 @@ def floor_of(recommender: Recommender, user: int) -> tuple[Work, list[Work]]:
     batch = models.ranker.encoder(models.pairs(row, catalogue, found, rows))
     channels = [channel for _, channel in vector_channels(models)]
     asked = [(channel, channel.user_vectors(row)[0][0]) for channel in channels]
-    nodes, options = RedisOnlineStore._parse_connection_string(text_of(REDIS))
-    client = redis.Redis(**nodes[0], **options)
+    client = client_of(text_of(REDIS))
     config = features.store.config
     entity = EntityKey(join_keys=["user_id"], entity_values=[Value(int64_val=user)])
     key = _redis_key(config.project, entity, config.entity_key_serialization_version)

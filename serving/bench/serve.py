@@ -23,7 +23,7 @@ from dbt_project.workspace import VARIABLE, Workspace, workspace
 from feature_repo.bench.redis_server import redis_server
 from serving.bench.load import Load, load
 from serving.bench.plain import PlainFeast
-from serving.config import REDIS, text_of
+from serving.config import REDIS, text_of, variable
 from serving.features.reader import check_built
 
 CLIENTS = (1, 8, 32)
@@ -152,7 +152,7 @@ def own_redis(space: Workspace) -> Iterator[None]:
             if entry.name != copy.registry.parent.name and not entry.name.startswith("."):
                 (copy.root / entry.name).symlink_to(entry)
         before = dict(os.environ)
-        os.environ |= {VARIABLE: str(copy.root), REDIS: address}
+        os.environ |= {VARIABLE: str(copy.root), REDIS: address, variable("redis_type"): ""}
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 load_store().materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import redis
 
 from dbt_project.workspace import workspace
 from serving.bench.serve import keys, own_redis
@@ -76,6 +75,7 @@ def kept_for(mode: Mode, user: int) -> int | None:
     """Seconds that a user's vectors of this mode are still kept; 0 where none are, None where they are for good."""
     place = vector_store()
     assert isinstance(place, InRedis)
-    client: redis.Redis = place.client
-    ages: Any = [client.ttl(key) for key in client.scan_iter(f"cinefeast:user-vector:{mode}:*:{user}:*", count=1000)]
+    ages: Any = [
+        place.client.ttl(key) for key in place.client.scan_iter(f"cinefeast:user-vector:{mode}:*:{user}:*", count=1000)
+    ]
     return None if -1 in ages else max(ages, default=0)

@@ -1,19 +1,17 @@
 """Each feature of each service: nulls and drift between the training window and the online store, and what is amiss."""
 
-import sqlite3
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import redis.exceptions
 
 from models.progress import track
 from serving.doctor.checks import FEATURE_ORDER, Check, FeatureCheck, combined, listed
 from serving.doctor.groups import groups
 from serving.doctor.samples import Sample, read_sample
 from serving.doctor.warehouse import Warehouse
-from serving.features.reader import MATERIALIZE, feast_command, unavailable
+from serving.features.reader import MATERIALIZE, ONLINE_ERRORS, feast_command, unavailable
 from serving.statistics.bins import counted, floats
 from serving.statistics.psi import by_chance, psi
 from serving.statistics.thresholds import DIFFERS, DRIFTED, NULL_JUMP, WATCH
@@ -32,7 +30,7 @@ def feature_checks(store: "FeatureStore", warehouse: Warehouse, ahead: pa.Table)
     for group in track(asked, "features"):
         try:
             sample = read_sample(store, warehouse, group, ahead)
-        except (redis.exceptions.RedisError, sqlite3.Error, OSError) as error:
+        except ONLINE_ERRORS as error:
             raise unavailable(error) from error
         judged |= {reference: judge(sample, reference) for reference in group.fields}
     return [

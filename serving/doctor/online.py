@@ -1,11 +1,9 @@
 """The fourth step: does the online store answer, and was it materialized from the warehouse that is published now?"""
 
-import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import redis.exceptions
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
@@ -14,7 +12,7 @@ from feature_repo.offline_store.sql import columns, quoted
 from serving.config import REDIS, text_of
 from serving.doctor.checks import Check, combined, listed
 from serving.doctor.warehouse import BUILD, Warehouse, iso_time, opened
-from serving.features.reader import MATERIALIZE, feast_command, unavailable
+from serving.features.reader import MATERIALIZE, ONLINE_ERRORS, feast_command, unavailable
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -65,7 +63,7 @@ def probe(store: "FeatureStore", views: list[Any]) -> None:
         key = {column.name: [-1] for column in view.entity_columns}
         try:
             store.get_online_features([f"{view.name}:{view.features[0].name}"], key)
-        except (redis.exceptions.RedisError, sqlite3.Error, OSError) as error:
+        except ONLINE_ERRORS as error:
             raise unavailable(error) from error
 
 

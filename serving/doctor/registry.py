@@ -69,9 +69,12 @@ def has_unknown_fields(message: Any) -> bool:
 
 
 def registry_check(store: "FeatureStore") -> Check:
-    """What `feast plan` would say of feature_repo against the registry."""
+    """What `feast plan` would say of feature_repo against the registry; CineFeastError where events cannot renew it."""
     from feast.diff.property_diff import TransitionType
 
+    from feature_repo.renewed import check_renewed
+
+    check_renewed(store.list_batch_feature_views())
     new: list[str] = []
     changed: list[str] = []
     gone: list[str] = []

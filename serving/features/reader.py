@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 CATALOGUE = "catalogue_v1"
 SEEN = "seen_v1"
 RULES = "rules_v1"
-ONLINE_ERRORS = (redis.exceptions.RedisError, sqlite3.Error, OSError)
-"""What a store that does not answer raises."""
+ONLINE_ERRORS = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, sqlite3.Error, OSError)
+"""What a store that does not answer raises; redis-py's errors of a cluster are in part a kind of their own."""
 MOVIES_PER_READ = 1000
 MATERIALIZE = "materialize 1970-01-01T00:00:00 $(date -u +%Y-%m-%dT%H:%M:%S)"
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ import redis
 from models.recall.search.vectors import VectorRecaller
 from models.two_stage import TwoStage
 from serving.config import REDIS, Mode, text_of
-from serving.features.reader import content_hash
+from serving.features.reader import ONLINE_ERRORS, content_hash
 from serving.telemetry.metrics import Metrics
 
 MINUTES, DAY = 300, 86_400
@@ -65,17 +66,20 @@ class InRedis:
     """Values for all workers. Without an answer nothing is kept, and everything is worked out."""
 
     def __init__(self, address: str) -> None:
-        from feast.infra.online_stores.redis import RedisOnlineStore
+        self._address = f"{address},socket_timeout={PATIENCE},socket_connect_timeout={PATIENCE},retry=null"
 
-        nodes, options = RedisOnlineStore._parse_connection_string(address)
-        options |= {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": None}
-        self.client = redis.Redis(**nodes[0], **options)
+    @cached_property
+    def client(self) -> "redis.Redis | redis.RedisCluster":
+        """The client; a cluster is asked for its nodes the first time."""
+        from feature_repo.online_store.redis import client_of
+
+        return client_of(self._address)
 
     def get(self, key: str) -> bytes | None:
         """See VectorStore."""
         try:
             found = self.client.get(key)
-        except redis.RedisError:
+        except ONLINE_ERRORS:
             return None
         return found if isinstance(found, bytes) else None
 
@@ -86,7 +90,7 @@ class InRedis:
                 for key, value in values.items():
                     pipe.set(key, value, ex=seconds)
                 pipe.execute()
-        except redis.RedisError:
+        except ONLINE_ERRORS:
             return
 
 

@@ -23,10 +23,12 @@ def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender
     """
     place = workspace()
     check_built()
+    from feature_repo.renewed import check_renewed
     from feature_repo.store import load_store
 
     rules = RuleFile(place)
     store = fail_fast(load_store())
+    check_renewed(store.list_batch_feature_views())
     version = models_version(place.artifacts)
     models = TwoStage.load(place.artifacts, store)
     UserVectors(models, version, vectors or settings().user_vectors, vector_store(), stages.metrics)

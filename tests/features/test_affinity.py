@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from feature_repo.affinity import AFFINITY, DAY, FilmAttributes, Watched, affinity, affinity_features
@@ -126,6 +127,27 @@ def test_rows_of_one_user_are_those_of_each_alone() -> None:
     together = pd.concat([one, other, one]).reset_index(drop=True)
     rows = pd.concat([affinity_features(together.iloc[[place]].map(copied)) for place in range(len(together))])
     pd.testing.assert_frame_equal(affinity_features(together), rows.reset_index(drop=True))
+
+
+def test_columns_of_arrow_keep_each_users_own() -> None:
+    """They make a list anew each time that one is read: two users' may lie at one address, one after the other."""
+    rng = np.random.default_rng(6)
+    films = made_up(60, rng)
+    users = [asked(films, rng.choice(60, 25, replace=False).tolist(), list(range(n, n + 20)), rng) for n in range(20)]
+    together = pd.concat(users, ignore_index=True)
+    arrow = pa.Table.from_pandas(together, preserve_index=False).to_pandas(types_mapper=pd.ArrowDtype)
+    pd.testing.assert_frame_equal(affinity_features(arrow), affinity_features(together))
+
+
+def test_users_who_share_a_list_are_told_apart() -> None:
+    """Equal ratings may be one object; when they were given, and how the users rate otherwise, is each one's own."""
+    rng = np.random.default_rng(7)
+    films, seen = made_up(60, rng), list(range(25))
+    one = asked(films, seen, [30, 31], rng)
+    other = one.assign(user_seen_timestamps=[one["user_seen_timestamps"][0] - 5 * DAY] * 2, user_mean_rating=4.0)
+    together = affinity_features(pd.concat([one, other], ignore_index=True))
+    alone = pd.concat([affinity_features(one), affinity_features(other)], ignore_index=True)
+    pd.testing.assert_frame_equal(together, alone)
 
 
 def copied(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """`feast plan`, `serve` and `ui` as the README has them typed."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from dbt_project.events.schemas import RATINGS
-from tests.commands import environment_of, landed_events, run
+from tests.commands import REPOSITORY, environment_of, landed_events, run
 from tests.conftest import TRAINED, Built, copy_of
 from tests.serving.servers import PATIENCE, answers, free_port, running, wait_for
 
@@ -32,6 +33,24 @@ def feast_server(root: Path, verb: str, path: str) -> Iterator[httpx.Client]:
 def workspace(built_workspace: Built, tmp_path: Path) -> Path:
     """A workspace that a server may write to."""
     return copy_of(built_workspace.root, tmp_path / "workspace", *TRAINED)
+
+
+def test_apply_refuses_a_feature_that_events_do_not_renew(tmp_path: Path) -> None:
+    """A copy of the definitions with one more field; its formula for events is forgotten."""
+    for file in (REPOSITORY / "feature_repo").glob("*"):
+        if file.is_file():
+            shutil.copy(file, tmp_path)
+    field = 'Field(name="user_count_ratings", dtype=Int64'
+    definitions = (tmp_path / "views.py").read_text()
+    assert definitions.count(field) == 1
+    more = 'Field(name="user_shoe_size", dtype=Int64), ' + field
+    (tmp_path / "views.py").write_text(definitions.replace(field, more))
+    ran = run(tmp_path, "feast", "apply", folder=str(tmp_path), check=False, REDIS_CONNECTION_STRING="")
+    assert ran.returncode
+    told = ran.stdout + ran.stderr
+    assert "events renew view user_state, but there is no formula of user_shoe_size for them; next: write it" in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "feast").exists()
 
 
 def test_a_plan_after_apply_creates_nothing(built_workspace: Built) -> None:

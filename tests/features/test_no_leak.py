@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Built
@@ -41,6 +41,13 @@ FILMS = (1, 4, 7, 46, 34, 61, 283, 91)  # two of one director; without document,
 FEATURES = [
     "user_state:*", "user_sequence:*", "user_history:*", "movie_state:*", "movie_influence:*",
 ]  # fmt: skip
+
+
+def in_services(store: Any) -> list[str]:
+    """Every feature of a view that some service has, as the registry has them: all that a model or an answer reads."""
+    views = {view.name: view for view in store.list_batch_feature_views()}
+    named = {one.name for service in store.list_feature_services() for one in service.feature_view_projections}
+    return [f"{name}:{field.name}" for name in sorted(named & views.keys()) for field in views[name].features]
 
 
 def ratings() -> st.SearchStrategy[list[Rating]]:
@@ -87,6 +94,33 @@ def all_features(store: Any) -> list[str]:
     """Every feature of every view that events change."""
     names = {reference.split(":")[0] for reference in FEATURES}
     return [f"{v.name}:{f.name}" for v in store.list_batch_feature_views() if v.name in names for f in v.features]
+
+
+def known_at(world: World, events: list[Rating], asked: list[tuple[int, int, int]]) -> list[dict[str, Any]]:
+    """The features of users and films at moments, from a warehouse of these events."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Path(folder) / "cinefeast.duckdb"
+        world.project.build(warehouse, events)
+        store = open_store(world.built, warehouse)
+        frame = pd.DataFrame(asked, columns=["user_id", "movie_id", "at"])
+        frame["event_timestamp"] = pd.to_datetime(frame.pop("at"), unit="s", utc=True)
+        return list(store.get_historical_features(frame, in_services(store)).to_arrow().to_pylist())
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(events=ratings(), data=st.data())
+def test_what_comes_later_changes_no_feature(events: list[Rating], data: st.DataObject, world: World) -> None:
+    """The same at a moment, whether what came from then on has happened or not: for features that nobody named here."""
+    cut = data.draw(st.sampled_from(sorted({at for *_, at in events})), "the moment")
+    before = [event for event in events if event[3] < cut]
+    assume(before)
+    asked = sorted({(user, film, min(at, cut)) for user, film, _, at in events} | {(1, film, cut) for film in FILMS})
+    assert known_at(world, before, asked) == known_at(world, events, asked)
 
 
 @settings(

