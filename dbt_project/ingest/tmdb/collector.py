@@ -13,7 +13,7 @@ from dbt_project.errors import CineFeastError
 from dbt_project.ingest.film_texts import landed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import request_progress
-from dbt_project.ingest.tmdb.answers import LANDED, FilmAnswer, iso_time, stored
+from dbt_project.ingest.tmdb.answers import LANDED, FilmAnswer, iso_time
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
 from dbt_project.ingest.tmdb.ledger import Ledger, LedgerRow, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
