@@ -5,6 +5,7 @@ dbt reads the same documents, but later: its build needs the vectors of these te
 tests/warehouse/test_collected.py and test_film_texts.py.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -72,7 +73,7 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
     Lines that are no document are left out. A tombstone is an empty document; one from a file has the moment "".
     """
-    for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
+    for file in sorted(space.raw_tmdb.glob("*.jsonl.gz"), key=lambda file: (landed_stamp(file.name), file.name)):
         for line in landed_lines(file):
             try:
                 payload = parsed(line)
@@ -88,6 +89,12 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
                 document = {**(inner if isinstance(inner, dict) else {}), "id": payload.get("tmdb_id")}
             if (tmdb_id := whole_number(document.get("id"))) is not None:
                 yield tmdb_id, str(fetched_at or ""), document
+
+
+def landed_stamp(name: str) -> str:
+    """When a file of documents came in, as its name tells; "" of one without a moment, which comes first."""
+    stamp = re.match(r"from-(\d{8}T\d{6}\.\d{6})-", name)
+    return stamp[1] if stamp else ""
 
 
 def texts_of(document: dict[str, Any]) -> dict[str, list[str]]:

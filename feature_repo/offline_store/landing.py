@@ -66,7 +66,7 @@ def check_ratings(ratings: pa.Table, what: str) -> None:
     if found := rating_problem(ratings):
         row, problem = found
         given = ", ".join(f"{name} {value}" for name, value in ratings.slice(row, 1).to_pylist()[0].items())
-        raise CineFeastError(f"{what}: row {row}: {problem} ({given})", "correct or leave out the row; nothing was taken")
+        raise CineFeastError(f"{what}: row {row}: {problem} ({given})", "correct the row; nothing was taken")
 
 
 def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -> pa.Table:
@@ -84,7 +84,8 @@ def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -
     table = microseconds(table.select(schema.names))
     for number, field in enumerate(schema):
         try:
-            table = table.set_column(number, field, strict_cast(table.column(number), field.type, field.name in required))
+            cast = strict_cast(table.column(number), field.type, field.name in required)
+            table = table.set_column(number, field, cast)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise CineFeastError(
                 f"{what}: column {field.name}: {error}", f"give {field.name} as {field.type}"

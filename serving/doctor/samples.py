@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from dbt_project.build_inputs import EVENTS, SCHEMAS
 from dbt_project.errors import CineFeastError
-from feature_repo.offline_store.sql import literal, quoted
+from dbt_project.sql_paths import path_literal
+from feature_repo.offline_store.sql import quoted
 from serving.doctor.groups import LABELS, Group
 from serving.doctor.warehouse import BUILD, Warehouse, opened
 from serving.statistics.thresholds import SAMPLE, SEED
@@ -56,7 +57,7 @@ def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: Sequence[Path
     It is given to the offline store as it is, which then knows how many rows will come.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    files = ", ".join(literal(str(path)) for path in ahead)
+    files = ", ".join(path_literal(path) for path in ahead)
     knows_more = [
         f"{quoted(key)} not in (select {quoted(key)} from read_parquet([{files}]))"
         for key in keys
