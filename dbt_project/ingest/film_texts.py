@@ -47,7 +47,7 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
         return {}
     found: dict[int, list[str | None]] = {}
     for movie_id, *values in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
-        if (key := whole_number(movie_id)) is not None:
+        if (key := whole_number(movie_id)) is not None and key >= 0:
             found.setdefault(key, values)
     return found
 
