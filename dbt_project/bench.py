@@ -92,9 +92,7 @@ def held_back(space: Workspace) -> Path:
 def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
     """Write the earlier ratings as landed lines and the last ones as a push, in order of time; how many those are."""
     landed, pushed = path_literal(space.raw_movielens / RATINGS), path_literal(held_back(copy))
-    earlier, last = (
-        str(path).replace("'", "''") for path in (copy.raw_movielens / RATINGS, held_back(copy))
-    )
+    earlier, last = (str(path).replace("'", "''") for path in (copy.raw_movielens / RATINGS, held_back(copy)))
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(

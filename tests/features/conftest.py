@@ -105,9 +105,7 @@ def pushed_ratings(source: Any) -> list[Any]:
     from feast import Entity, FeatureView, Field, ValueType
     from feast.types import Float32, Int64
 
-    entities = [
-        Entity(name=name, join_keys=[f"{name}_id"], value_type=ValueType.INT64) for name in ("user", "movie")
-    ]
+    entities = [Entity(name=name, join_keys=[f"{name}_id"], value_type=ValueType.INT64) for name in ("user", "movie")]
     keys = [Field(name=f"{name}_id", dtype=Int64) for name in ("user", "movie")]
     schema = [*keys, Field(name="rating", dtype=Float32)]
     return [FeatureView(name="user_movie_rating", entities=entities, schema=schema, source=source, online=False)]
