@@ -15,6 +15,7 @@ import duckdb
 
 from dbt_project.errors import CineFeastError
 from dbt_project.events.schemas import RATINGS as PUSHED
+from dbt_project.sql_paths import path_literal
 from dbt_project.workspace import VARIABLE, Workspace
 
 PROJECT = Path(__file__).resolve().parent
@@ -90,14 +91,12 @@ def held_back(space: Workspace) -> Path:
 
 def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
     """Write the earlier ratings as landed lines and the last ones as a push, in order of time; how many those are."""
-    landed, earlier, last = (
-        str(path).replace("'", "''")
-        for path in (space.raw_movielens / RATINGS, copy.raw_movielens / RATINGS, held_back(copy))
-    )
+    landed, pushed = path_literal(space.raw_movielens / RATINGS), path_literal(held_back(copy))
+    earlier, last = (str(path).replace("'", "''") for path in (copy.raw_movielens / RATINGS, held_back(copy)))
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(
-            f"create view landed as select *, try_cast(timestamp as bigint) as second from read_parquet('{landed}')"
+            f"create view landed as select *, try_cast(timestamp as bigint) as second from read_parquet({landed})"
         )
         [(cut,)] = connection.sql(f"select quantile_disc(second, {1 - share}) from landed").fetchall()
         connection.execute(
@@ -109,7 +108,7 @@ def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
             "try_cast(rating as float) as rating, make_timestamp(second * 1000000) as rated_at "
             f"from landed where second > {cut} order by second, line_number) to '{last}' (format parquet)"
         )
-        [(count,)] = connection.sql(f"select count(*) from read_parquet('{last}')").fetchall()
+        [(count,)] = connection.sql(f"select count(*) from read_parquet({pushed})").fetchall()
     return count
 
 

@@ -35,11 +35,9 @@ class Rating:
         return int(self.rated_at.timestamp() // 1)
 
     def check(self) -> None:
-        """CineFeastError where dbt would reject it."""
-        if self.rating * 2 not in range(1, 11):
-            raise CineFeastError(f"rating {self.rating} is not one of 0.5, 1, ... 5", "send it in half stars")
-        if self.rated_at.tzinfo is None or self.second < 0:
-            raise CineFeastError(f"rated_at {self.rated_at} is no moment with a time zone since 1970", "send it in UTC")
+        """CineFeastError where its moment has no time zone; what else dbt would reject is refused when it is landed."""
+        if self.rated_at.tzinfo is None:
+            raise CineFeastError(f"rated_at {self.rated_at} is no moment with a time zone", "send it in UTC")
 
 
 class RatingRecorder:
@@ -54,7 +52,7 @@ class RatingRecorder:
         """Land the ratings, then write the online features of their users and films.
 
         Raises CineFeastError for a rating that dbt would reject or a film that is not online, before anything is
-        written. A rating that is recorded twice counts once, here as in dbt.
+        written; the store itself refuses the former. A rating that is recorded twice counts once, here as in dbt.
         """
         for rating in ratings:
             rating.check()

@@ -37,7 +37,10 @@ class Feedback:
 
 @dataclass(frozen=True)
 class FilmUpdate:
-    """A film as it is to be from now on; a retired one is never shown again."""
+    """What is told of a film from now on, None or () for what is not; a retired one is never shown again.
+
+    `genre_names` are all of its genres, by the names that features have (dbt_project/genres.py).
+    """
 
     movie_id: int
     title: str | None = None
@@ -47,6 +50,12 @@ class FilmUpdate:
     director_name: str | None = None
     certification: str | None = None
     is_retired: bool = False
+
+
+def merged(known: FilmUpdate | None, update: FilmUpdate) -> FilmUpdate:
+    """A film after one more change: what the change does not name stays, as in int_movies of the warehouse."""
+    told = {name: value for name, value in vars(update).items() if value not in (None, ())}
+    return FilmUpdate(**{**(vars(known) if known else {}), **told})
 
 
 def land_feedback(events: Sequence[Feedback]) -> None:

@@ -112,6 +112,16 @@ class FilmTotals:
         return {"movie_state": key | state, "movie_recent": key | sums}
 
 
+def unrated() -> dict[str, Any]:
+    """The row of movie_state of a film that nobody has rated."""
+    return {
+        "movie_count_ratings": 0,
+        "movie_mean_rating": None,
+        "movie_std_rating": None,
+        "movie_count_ratings_90d": 0,
+    }
+
+
 def known_after(second: int) -> datetime:
     """The moment from which the state after an event of that second may be known."""
     return datetime.fromtimestamp(second, UTC) + timedelta(microseconds=1)

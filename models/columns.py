@@ -20,7 +20,11 @@ def numbers(table: pa.Table, name: str) -> np.ndarray:
 
 
 def integers(table: pa.Table, name: str, null: int = -1) -> np.ndarray:
-    """An id column as int64 (n,). A nullable int may come as float; nulls become `null`."""
+    """An id column as int64 (n,), every one of them exact. A nullable int may come as float; nulls become `null`."""
+    column = table.column(name)
+    if pa.types.is_integer(column.type):  # floats hold no whole number above 2^53 exactly
+        whole = pc.fill_null(column, null) if column.null_count else column
+        return whole.to_numpy().astype(np.int64)
     values = floats(table.column(name))
     return np.where(np.isnan(values), null, values).astype(np.int64)
 

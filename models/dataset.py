@@ -77,11 +77,29 @@ class Dataset:
         return table
 
     def interactions(self, *splits: Split) -> pa.Table:
-        """Ratings of the splits (all when none is named): ids, event_timestamp, rating, splits; by rating_id."""
+        """Ratings of the splits (all when none is named): ids, event_timestamp, rating, splits; by rating_id.
+
+        CineFeastError where there are none: whatever is computed from them would fail further on.
+        """
         table = self._interactions
         if splits:
             table = table.filter(pc.is_in(table[self.split_column], pa.array(splits)))
+            if not table.num_rows:
+                raise self._empty(splits)
         return table
+
+    def _empty(self, splits: tuple[Split, ...]) -> CineFeastError:
+        """Why no rating is in these splits."""
+        ratings, names = self._interactions, " and ".join(splits)
+        if self.protocol == "leave-one-out":
+            return CineFeastError(f"no user has the three ratings that a {names} split needs", "fetch more ratings")
+        last = pc.max(ratings["event_timestamp"])
+        count = pc.sum(pc.equal(ratings["event_timestamp"], last)).as_py()
+        return CineFeastError(
+            f"no ratings are in the {names} split: {count:,} of {ratings.num_rows:,} are of one moment, {last}, "
+            "and time does not part them",
+            "cinefeast fetch a data set with the moments of its ratings, or cinefeast train --protocol leave-one-out",
+        )
 
     def features(self, service: str | list[str], entities: pd.DataFrame) -> pa.Table:
         """Features for the frame's rows (join keys, event_timestamp), in the frame's own order."""
@@ -134,9 +152,7 @@ class Dataset:
     def cut_off(self, until: Split) -> datetime:
         """The moment at which `until` ends: that of the first event of the split after it."""
         after = SPLITS[SPLITS.index(until) + 1 :]
-        later = self.interactions(*after) if after else self.interactions()
-        if not later.num_rows:
-            raise CineFeastError(f"too few ratings: no event follows the {until} split", EMPTY)
+        later = self.interactions(*after)
         stamps = microseconds(later)
         return datetime.fromtimestamp((stamps.min() if after else stamps.max() + 1) / 1e6, UTC)
 

@@ -63,7 +63,9 @@ def append_lines(path: Path, events: pa.Table) -> None:
     """Add a line an event to a pending file, after its last whole line, and wait until they are on disk."""
     landed_at = now().isoformat(timespec="microseconds")
     rows = ({**row, LANDED_AT: landed_at} for row in events.to_pylist())
-    lines = "".join(json.dumps(row, default=text, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    lines = "".join(
+        json.dumps(row, default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows
+    )
     is_new = not path.exists()
     with path.open("ab+") as file:
         end = whole_lines(file)

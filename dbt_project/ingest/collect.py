@@ -6,16 +6,19 @@ lines and rejects the bad ones with a reason.
 """
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.json_lines import parsed
 from dbt_project.ingest.landing import raw_directory
+from dbt_project.ingest.lines import BYTE_ORDER_MARK
 from dbt_project.ingest.progress import byte_progress
 from dbt_project.workspace import Workspace
 
@@ -37,12 +40,14 @@ class LandedDocuments:
 
 
 def collect(source: Path, space: Workspace) -> LandedDocuments:
-    """Land `source` (.jsonl or .jsonl.gz) as raw/tmdb/<stem>.jsonl.gz.
+    """Land `source` (.jsonl or .jsonl.gz) as raw/tmdb/from-<moment>-<stem>.jsonl.gz, in place of an earlier <stem>.
 
-    A line that is no JSON object is kept and counted. A file that cannot be read to its end, or that holds no
-    document at all, is a CineFeastError and leaves what was landed before.
+    Of two documents of a film the one that was landed later counts, whatever the files are called. A line that is no
+    JSON object is kept and counted. A file that cannot be read to its end, that holds no document at all, or documents
+    in another encoding than UTF-8, is a CineFeastError and leaves what was landed before.
     """
-    target = space.raw_tmdb / f"{source.name.removesuffix('.gz').removesuffix('.jsonl')}.jsonl.gz"
+    stem = source.name.removesuffix(".gz").removesuffix(".jsonl")
+    target = space.raw_tmdb / f"from-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{stem}.jsonl.gz"
     part = target.with_name(f"{target.name}.part")
     documents = bad = 0
     with raw_directory(space):
@@ -58,28 +63,51 @@ def collect(source: Path, space: Workspace) -> LandedDocuments:
                     "cinefeast collect --from FILE.jsonl.gz",
                 )
             part.replace(target)
+            for earlier in landings_of(stem, space):
+                if earlier != target:
+                    earlier.unlink()
         finally:
             part.unlink(missing_ok=True)
     return LandedDocuments(target, documents, bad)
 
 
+def landings_of(stem: str, space: Workspace) -> list[Path]:
+    """The landed files that came from a file of this name, of earlier versions too, which gave them no moment."""
+    whole = re.compile(rf"(from-\d{{8}}T\d{{6}}\.\d{{6}}-)?{re.escape(stem)}\.jsonl\.gz")
+    return [file for file in space.raw_tmdb.glob("*.jsonl.gz") if whole.fullmatch(file.name)]
+
+
 def read_documents(source: Path) -> Iterator[tuple[str, bool]]:
     """The lines of `source` that are not blank, and whether each is a JSON object.
 
-    What no text file may hold (bytes that are not UTF-8, control characters) is replaced: readers further on
-    would stop there, and such a line is bad anyway.
+    What no text file may hold (bytes that are not UTF-8, control characters) is replaced in a line that is bad anyway:
+    readers further on would stop there. CineFeastError for a document that is not UTF-8: what it says is not known.
     """
     with open_lines(source) as (lines, raw), byte_progress(source.name, source.stat().st_size) as on_progress:
         for number, data in enumerate(lines):
+            data = data.removeprefix(BYTE_ORDER_MARK) if number == 0 else data
             line = data.decode("utf-8", "replace").strip()
             if number % 100 == 0:
                 on_progress(raw.tell())
             if not line:
                 continue
             is_document = is_object(line)
+            if is_document and not is_utf8(data):
+                raise CineFeastError(
+                    f"{source} line {number + 1} is not UTF-8 text", f"save {source.name} as UTF-8, as TMDb sends it"
+                )
             if not is_document:
                 line = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
             yield line, is_document
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_object(line: str) -> bool:

@@ -4,7 +4,7 @@ import gzip
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbt_project.errors import CineFeastError
@@ -13,6 +13,7 @@ from dbt_project.ingest.datasets import RECBOLE_LAYOUT, find_dataset
 from dbt_project.ingest.download import GROUPLENS, download
 from dbt_project.ingest.knowledge_graph import KG_FILE, graph_documents, read_facts
 from dbt_project.ingest.landing import land_tables, landing, open_links
+from dbt_project.ingest.quality import Quality, check_some_ratings, landed_quality
 from dbt_project.ingest.text_vectors import drop_text_vectors
 from dbt_project.workspace import Workspace, publish_directory
 
@@ -27,12 +28,13 @@ GRAPH_LICENCE = "Freebase (CC BY), linked by KB4Rec (Zhao et al. 2019), https://
 
 @dataclass(frozen=True)
 class Landed:
-    """What a fetch has landed: the manifest's `files` and how many graph documents."""
+    """What a fetch has landed: the manifest's `files`, how many graph documents, and what cannot be used."""
 
     dataset: str
     directory: Path
     files: dict[str, dict]
     documents: int
+    quality: Quality = field(default_factory=Quality)
 
 
 def fetch(
@@ -44,7 +46,8 @@ def fetch(
 ) -> Landed:
     """Land the data set `name` from `archive`, or from where it is published.
 
-    A landing is built aside and shown at once, so a fetch that fails or is killed leaves the last one. A file
+    A landing is built aside and shown at once, so a fetch that fails or is killed leaves the last one: one of which no
+    rating could be used fails. A file
     of the user's is not held against the published checksum (people cut archives), its sha256 is recorded.
     """
     dataset = find_dataset(name)
@@ -57,6 +60,8 @@ def fetch(
             check_dataset(opened, path, dataset)
             files = land_tables(opened, path, dataset, links, building)
             documents = land_graph(opened, building) if dataset.source == "recbole" and links is None else 0
+        quality = landed_quality(building)
+        check_some_ratings(quality, files["ratings"]["rows"], f"{path}: {files['ratings']['file']}")
         manifest = {
             "dataset": name,
             "archive": path.name,
@@ -65,7 +70,7 @@ def fetch(
         }
         (building / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
         publish(building, space)
-    return Landed(name, space.raw_movielens, files, documents)
+    return Landed(name, space.raw_movielens, files, documents, quality)
 
 
 def land_graph(archive: zipfile.ZipFile, building: Path) -> int:

@@ -5,6 +5,7 @@ dbt reads the same documents, but later: its build needs the vectors of these te
 tests/warehouse/test_collected.py and test_film_texts.py.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from dbt_project.errors import CineFeastError
 from dbt_project.ingest.json_lines import landed_lines, parsed
 from dbt_project.sql_macros import shared_rule
+from dbt_project.whole_numbers import whole_number
 from dbt_project.workspace import Workspace
 
 
@@ -27,7 +29,7 @@ def film_texts(space: Workspace) -> dict[int, str]:
     films = landed(space, "movies", "title", "genres")
     if not films:
         raise CineFeastError(f"no landed films in {space.raw_movielens}", "cinefeast fetch ml-100k")
-    links = {movie_id: whole(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
+    links = {movie_id: whole_number(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
     wanted = set(links.values()) - {None}
     documents = latest_documents(space, wanted)
     titles = plain_titles([title for title, _ in films.values()])
@@ -45,7 +47,7 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
         return {}
     found: dict[int, list[str | None]] = {}
     for movie_id, *values in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
-        if (key := whole(movie_id)) is not None:
+        if (key := whole_number(movie_id)) is not None and key >= 0:
             found.setdefault(key, values)
     return found
 
@@ -71,7 +73,7 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
     Lines that are no document are left out. A tombstone is an empty document; one from a file has the moment "".
     """
-    for file in sorted(space.raw_tmdb.glob("*.jsonl.gz")):
+    for file in sorted(space.raw_tmdb.glob("*.jsonl.gz"), key=lambda file: (landed_stamp(file.name), file.name)):
         for line in landed_lines(file):
             try:
                 payload = parsed(line)
@@ -85,8 +87,14 @@ def documents(space: Workspace) -> Iterator[tuple[int, str, dict[str, Any]]]:
                     continue
                 inner = payload.get("document")
                 document = {**(inner if isinstance(inner, dict) else {}), "id": payload.get("tmdb_id")}
-            if (tmdb_id := whole(document.get("id"))) is not None:
+            if (tmdb_id := whole_number(document.get("id"))) is not None:
                 yield tmdb_id, str(fetched_at or ""), document
+
+
+def landed_stamp(name: str) -> str:
+    """When a file of documents came in, as its name tells; "" of one without a moment, which comes first."""
+    stamp = re.match(r"from-(\d{8}T\d{6}\.\d{6})-", name)
+    return stamp[1] if stamp else ""
 
 
 def texts_of(document: dict[str, Any]) -> dict[str, list[str]]:
@@ -127,18 +135,10 @@ def lead_cast(document: dict[str, Any]) -> list[str]:
     """The names of the first actors in the credits, each person once."""
     billed = []
     for at, actor in enumerate(items(document, "credits", "cast")):
-        person_id, order = whole(actor.get("id")), whole(actor.get("order"))
+        person_id, order = whole_number(actor.get("id")), whole_number(actor.get("order"))
         if person_id is not None:
             billed.append((at if order is None else order, person_id, at, actor))
     once: dict[int, dict[str, Any]] = {}
     for _, person_id, _, actor in sorted(billed, key=lambda entry: entry[:3]):
         once.setdefault(person_id, actor)
     return names(list(once.values())[: int(shared_rule("count_leads"))])
-
-
-def whole(value: Any) -> int | None:
-    """A whole number that may be written as text; None for anything else."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None

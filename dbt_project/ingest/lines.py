@@ -6,6 +6,7 @@ quote then costs its own line instead of the rest of the file. Line numbers and 
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -77,7 +78,13 @@ def read_blocks(stream: IO[bytes], on_progress: Callable[[int], None]) -> Iterat
 
 
 def decode(block: bytes, file: FileFormat, where: str, line_number: int) -> str:
-    """The text of a block; CineFeastError naming the line whose bytes are not in the file's encoding."""
+    """The text of a block; CineFeastError naming the line whose bytes are not in the file's encoding.
+
+    A file of an older data set may have been saved anew, as UTF-8: latin-1 with letters beyond ASCII is not by chance
+    UTF-8 throughout.
+    """
+    with suppress(UnicodeDecodeError):
+        return block.decode("utf-8")
     try:
         return block.decode(file.encoding)
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dbt_project.errors import CineFeastError
+from dbt_project.sql_paths import path_literal
 from feature_repo.bench import hand_written, online, twins
 from feature_repo.bench.process import limit
 from feature_repo.offline_store.query import copy
@@ -27,7 +28,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 def drawn(file: str) -> str:
     """The query for labels that were drawn."""
-    return f"select * from read_parquet({literal(file)})"
+    return f"select * from read_parquet({path_literal(file)})"
 
 
 def prepare(folder: str, sizes: list[int], keys: int) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def compare(folder: str, labels: str, check: str, has_lists: bool, rounds: int) 
 
 def _equal_rows(store: Any, files: list[Path], names: list[str]) -> int:
     """How many rows the two files have in common; CineFeastError where they differ."""
-    first, second = (f"select {', '.join(names)} from read_parquet({literal(str(file))})" for file in files)
+    first, second = (f"select {', '.join(names)} from read_parquet({path_literal(file)})" for file in files)
     with store.config.offline_store.opened() as connection:
         difference = connection.sql(
             f"select count(*) from (({first} except all {second}) union all ({second} except all {first}))"

@@ -1,6 +1,7 @@
 """What is written to the offline store: the columns of events, and logged features as parquet files."""
 
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from feast.types import from_feast_to_pyarrow_type
 
 from dbt_project.durable import written_aside
 from dbt_project.errors import CineFeastError
+from dbt_project.event_contract import rating_problem
+from dbt_project.events.schemas import RATINGS, SCHEMAS
 from feature_repo.offline_store.entity_frame import microseconds
 
 
@@ -34,6 +37,23 @@ def event_schema(view: FeatureView) -> pa.Schema:
     return pa.schema([*columns, *((name, pa.timestamp("us")) for name in stamps)])
 
 
+def check_is_read(name: str, schema: pa.Schema) -> None:
+    """CineFeastError for a view whose events, with these columns, no dbt model reads: they would be lost."""
+    if name != RATINGS or set(schema.names) != set(SCHEMAS[RATINGS].names):
+        raise CineFeastError(
+            f"events of {name} are read by nothing: dbt takes ratings alone, as {RATINGS}",
+            "push ratings (push source ratings), and send other events to /v1/events of cinefeast serve",
+        )
+
+
+def check_ratings(ratings: pa.Table, what: str) -> None:
+    """CineFeastError naming the first rating that dbt would reject."""
+    if found := rating_problem(ratings):
+        row, problem = found
+        given = ", ".join(f"{name} {value}" for name, value in ratings.slice(row, 1).to_pylist()[0].items())
+        raise CineFeastError(f"{what}: row {row}: {problem} ({given})", "correct the row; nothing was taken")
+
+
 def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -> pa.Table:
     """The table with the schema's columns, order and types.
 
@@ -49,8 +69,9 @@ def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -
     table = microseconds(table.select(schema.names))
     for number, field in enumerate(schema):
         try:
-            table = table.set_column(number, field, table.column(number).cast(field.type))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            cast = strict_cast(table.column(number), field.type, field.name in required)
+            table = table.set_column(number, field, cast)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise CineFeastError(
                 f"{what}: column {field.name}: {error}", f"give {field.name} as {field.type}"
             ) from error
@@ -60,3 +81,25 @@ def fitted(table: pa.Table, schema: pa.Schema, what: str, required: list[str]) -
                 f"{what}: column {name} is null in {table[name].null_count} rows", f"give each row its {name}"
             )
     return table
+
+
+def strict_cast(column: pa.ChunkedArray, kind: pa.DataType, is_key: bool) -> pa.ChunkedArray:
+    """The column as another type; ArrowTypeError where that would be a guess.
+
+    A truth or a text is no number, a number no moment, as nobody told its unit, and a key no float, which does not hold
+    every whole number. A moment with an offset becomes UTC.
+    """
+    given = column.type
+    is_number = pa.types.is_integer(given) or pa.types.is_floating(given)
+    is_text = pa.types.is_string(given) or pa.types.is_large_string(given)
+    wants_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if (
+        (wants_number and (is_text or pa.types.is_boolean(given)))
+        or (pa.types.is_timestamp(kind) and is_number)
+        or (is_key and pa.types.is_integer(kind) and pa.types.is_floating(given))
+    ):
+        raise pa.ArrowTypeError(f"it holds {given}, which is not taken for {kind}")
+    if pa.types.is_timestamp(kind) and is_text:
+        with suppress(pa.ArrowInvalid):  # some have no offset
+            return column.cast(pa.timestamp("us", "UTC")).cast(kind)
+    return column.cast(kind)

@@ -1,12 +1,12 @@
 """The rows of one source within a range of time: what materialize, saved datasets and logs read."""
 
-import glob
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feast.data_source import DataSource
 
 from dbt_project.errors import CineFeastError
+from dbt_project.sql_paths import path_literal
 from feature_repo.offline_store.source import WarehouseSource, WindowSource
 from feature_repo.offline_store.sql import columns, literal, quoted, quoted_table
 from feature_repo.offline_store.storage import ParquetSource
@@ -80,7 +80,7 @@ def parquet_sql(source: ParquetSource, start: datetime | None, end: datetime | N
     if not files or not files[0].exists():
         raise CineFeastError(f"nothing is saved at {source.path}", "save or log features first")
     # a path is no pattern, and the files of a folder need not have the same columns
-    names = ", ".join(literal(glob.escape(str(file))) for file in files)
+    names = ", ".join(path_literal(file) for file in files)
     range_ = within(source.timestamp_field, start, end) if source.timestamp_field else "true"
     return f"select * from read_parquet([{names}], union_by_name = true) where {range_}"
 

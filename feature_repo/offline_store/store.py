@@ -132,14 +132,17 @@ class WarehouseOfflineStore(OfflineStore):
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
-        """Land events of a view for the next dbt build, in the workspace's raw/events/<view>: dbt_project/events.
+        """Land ratings for the next dbt build, in the workspace's raw/events/<view>: dbt_project/events.
 
-        Raises CineFeastError where the columns are not the view's keys, features and timestamps, or a key or a
-        timestamp is null.
+        Raises CineFeastError for a view whose events dbt does not read, where the columns are not the view's keys,
+        features and timestamps or of other types, where a key or a timestamp is null, and for a rating that dbt would
+        reject. Nothing is landed then.
         """
         schema = landing.event_schema(feature_view)
+        landing.check_is_read(feature_view.name, schema)
         required = [*feature_view.join_keys, feature_view.batch_source.timestamp_field]
         events = landing.fitted(table, schema, f"events of {feature_view.name}", required)
+        landing.check_ratings(events, f"events of {feature_view.name}")
         append(workspace().events / feature_view.name, events)
         if progress:
             progress(events.num_rows)

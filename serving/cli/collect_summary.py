@@ -17,6 +17,8 @@ WORDS = {
 def print_collected(found: Collected, directory: Path, rate: float, limit: int | None, is_dry_run: bool) -> None:
     """Print the account: linked = done + due, due = asked + left."""
     print(f"{found.linked:,} linked films: {found.done:,} done before, {found.due:,} due")
+    if found.unreadable:
+        print(f"{found.unreadable:,} links are left out: their TMDb id is not a whole number (dbt rejects them)")
     if is_dry_run:
         would = found.due if limit is None else min(found.due, limit)
         print(f"would ask for {would:,}, in {would / rate / 60:,.1f} minutes or more at {rate:g} requests a second")

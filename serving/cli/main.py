@@ -42,11 +42,15 @@ def fetch(
 ) -> None:
     """Land a MovieLens data set in the workspace."""
     from dbt_project.ingest import fetch as ingest
+    from dbt_project.ingest.quality import told
 
     landed = ingest.fetch(name, workspace(), archive, links)
     for table, file in landed.files.items():
-        malformed = f", {file['malformed']:,} of them malformed" if file["malformed"] else ""
-        print(f"{table}: {file['rows']:,} rows{malformed} ({file['file'] or 'not in this data set'})")
+        print(f"{table}: {file['rows']:,} rows ({file['file'] or 'not in this data set'})")
+        if reasons := landed.quality.unusable.get(table):
+            print(f"  {sum(reasons.values()):,} of them cannot be used (dbt rejects them): {told(reasons)}")
+    if landed.quality.unknown_genres:
+        print(f"  genres that nobody knows, left out of films that have them: {told(landed.quality.unknown_genres)}")
     if landed.documents:
         print(f"knowledge graph: {landed.documents:,} films; {ingest.GRAPH_LICENCE}")
     elif not landed.files["links"]["rows"]:

@@ -66,7 +66,10 @@ def entity_query(warehouse: Warehouse, keys: Sequence[str], ahead: pa.Table) -> 
             f"max(event_timestamp) + interval 1 microsecond) from {LABELS} having count(*) filter ({TRAINING}) > 0"
         ).fetchone()
         if ended is None:
-            raise CineFeastError(f"{LABELS} has no training labels to compare with", BUILD)
+            raise CineFeastError(
+                f"{LABELS} has no training labels to compare with: no rating is earlier than others",
+                "cinefeast fetch a data set with the moments of its ratings",
+            )
         training = sampled_keys(connection, keys, TRAINING)
         online = sampled_keys(connection, keys, " and ".join(["true", *knows_more]))
     return (

@@ -13,6 +13,7 @@ from dbt_project.build_inputs import BuildInputs
 from dbt_project.errors import CineFeastError
 from dbt_project.events.read import read_all
 from dbt_project.events.schemas import RATINGS, SCHEMAS
+from dbt_project.failed_nodes import failed_nodes
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor.checks import Check, combined
@@ -47,12 +48,13 @@ def read_warehouse(space: Workspace) -> Warehouse:
     """Read the facts. Raises CineFeastError where there is no warehouse, it is locked, or it is none of ours."""
     path = space.warehouse
     if not path.exists():
-        raise CineFeastError(f"missing: no warehouse at {path}", BUILD)
+        failed = failure(space)
+        raise CineFeastError(f"missing: no warehouse at {path}{'; ' if failed else ''}{failed}", BUILD)
     published = path.stat().st_mtime
     with opened(path) as connection:
         try:
             accounting = connection.sql(
-                "select source, count_read, count_accepted + count_tombstones, count_rejected "
+                "select source, count_read, count_accepted + count_tombstones + count_surplus, count_rejected "
                 "from reporting.rpt_row_accounting"
             ).fetchall()
             latest = connection.sql("select max(event_timestamp) from training.training_labels").fetchone()
@@ -60,6 +62,13 @@ def read_warehouse(space: Workspace) -> Warehouse:
             raise CineFeastError(f"{path} is not as this version builds it: {error}", BUILD) from error
     counts = {source: (read, accepted, rejected) for source, read, accepted, rejected in accounting}
     return Warehouse(path, published, counts, latest[0] if latest else None)
+
+
+def failure(space: Workspace) -> str:
+    """What failed in the last build, "" where nothing did. What is published is of the build before."""
+    failed = failed_nodes(space)
+    more = f" and {len(failed) - 5:,} more" if len(failed) > 5 else ""
+    return f"the last build failed: {', '.join(failed[:5])}{more}" if failed else ""
 
 
 def waiting(space: Workspace) -> pa.Table:
@@ -75,6 +84,8 @@ def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehous
     """
     when = iso_time(warehouse.published)
     findings = []
+    if failed := failure(space):
+        findings.append(Check("", "wrong", failed, BUILD))
     if landed is not None:
         built = BuildInputs.published(space)
         count = waiting(space).num_rows

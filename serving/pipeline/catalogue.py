@@ -24,11 +24,6 @@ class FilmCatalogue:
         vectors = [name for name in catalogue.column_names if name.endswith("_embedding")]
         films = catalogue.drop_columns(vectors).to_pylist()  # a vector as a list of Python's floats is large
         self._film: dict[int, Film] = {film["movie_id"]: film for film in films}
-        self.genre_index = {
-            name: index
-            for film in films
-            for name, index in zip(film["movie_genre_names"] or [], film["movie_genres"] or [], strict=True)
-        }
         self._take(updates)
 
     def changed(self, updates: Mapping[int, FilmUpdate]) -> "FilmCatalogue":

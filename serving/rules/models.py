@@ -1,11 +1,25 @@
 """The rules that every list obeys, after the models: what the TOML file may say."""
 
 import hashlib
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from dbt_project import genres
 
 CONTROL = "control"
+
+
+def one_genre(name: str) -> str:
+    """The name that features have of a genre; ValueError where none is meant."""
+    meant = genres.told([name])
+    if not meant:
+        raise ValueError(f"{name!r} names no genre; known: {', '.join(genres.genre_names())}")
+    return meant[0]
+
+
+GenreName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_genre)]
+"""A genre's name, TMDb's or in another case, too; what is kept is the name that features have."""
 
 
 class Part(BaseModel):
@@ -19,7 +33,7 @@ class ItemFilter(Part):
 
     movie_ids: frozenset[int] = frozenset()
     """These films."""
-    genres: frozenset[str] = frozenset()
+    genres: frozenset[GenreName] = frozenset()
     """Films of any of these genres."""
     directors: frozenset[str] = frozenset()
     """Films whose first director is one of these."""

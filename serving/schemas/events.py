@@ -1,13 +1,13 @@
 """What the API takes in: events of users and changes of films, and what it says of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-LARGEST_ID = 2**63 - 1
-AHEAD = timedelta(minutes=5)
-"""How far the clock of a sender may be ahead. A row of a later time would stay online until that time has come."""
+from dbt_project import genres
+from dbt_project.event_contract import EARLIEST_YEAR, LARGEST_ID, LATEST_YEAR, moment_problem
+
 MOST_EVENTS = 1000
 EVENT: dict[str, Any] = {
     "event_id": "web-2026-01-31-000017",
@@ -29,7 +29,8 @@ FILM: dict[str, Any] = {
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 StrictId = Annotated[Id, Field(strict=True)]
 """In a body, where a number is told from a text that looks like one."""
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x1f\s][^\x00-\x1f]*$")]
+"""Of one line, and not of blanks alone."""
 
 
 class Event(BaseModel):
@@ -48,21 +49,16 @@ class Event(BaseModel):
     )
     occurred_at: AwareDatetime = Field(
         default_factory=lambda: datetime.now(UTC),
-        description="with a time zone, from 1970 on and not in the future; now if left out",
+        description="with a time zone, from 1995 on and not in the future; now if left out",
     )
 
     @field_validator("occurred_at")
     @classmethod
     def _can_be(cls, event_time: datetime, info: ValidationInfo) -> datetime:
-        if not 1970 <= event_time.year < 2100:
-            raise ValueError("is not between 1970 and 2100")
-        event_time = event_time.astimezone(UTC)
-        if event_time.year < 1970:
-            raise ValueError("is before 1970 in UTC")
-        # the clock may have been set back since an event was accepted
-        if not (info.context or {}).get("accepted") and event_time > datetime.now(UTC) + AHEAD:
-            raise ValueError("is in the future")
-        return event_time
+        # what was accepted stays so: the clock may have been set back since
+        if not (info.context or {}).get("accepted") and (problem := moment_problem(event_time)):
+            raise ValueError(problem)
+        return event_time.astimezone(UTC)
 
     @model_validator(mode="after")
     def _rating_of_a_rating(self) -> Self:
@@ -90,16 +86,21 @@ class Receipt(BaseModel):
 
 
 class FilmChange(BaseModel):
-    """A film as it is to be told from now on."""
+    """What is told of a film from now on: the title, and whatever else is named. The rest stays as it is."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [FILM]})
 
     title: Name
-    release_year: int | None = Field(default=None, ge=1870, le=2100)
-    genre_names: list[Name] = Field(default=[], max_length=20)
+    release_year: int | None = Field(default=None, ge=EARLIEST_YEAR, le=LATEST_YEAR)
+    genre_names: list[Name] = Field(default=[], max_length=20, description="all of them; TMDb's names will do")
     original_language: str | None = Field(default=None, pattern="^[a-z]{2}$", description="ISO 639-1")
     director_name: Name | None = None
     certification: str | None = Field(default=None, min_length=1, max_length=10, pattern="^[A-Za-z0-9+-]+$")
+
+    @field_validator("genre_names")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        return genres.told(names)
 
 
 class FilmState(BaseModel):

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from serving.rules.models import ItemFilter, RuleSettings
-from serving.schemas.events import Id, Name
+from dbt_project.event_contract import EARLIEST_YEAR, LATEST_YEAR
+from serving.rules.models import GenreName, ItemFilter, RuleSettings
+from serving.schemas.events import Id
 
 MOST_FILMS = 100
 MOST_CANDIDATES = 1000
@@ -20,9 +21,9 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     n: int = Field(default=10, ge=1, le=MOST_FILMS, description="how many films")
-    genre: list[Name] = Field(default=[], max_length=20, description="films of any of these genres")
-    year_from: int | None = Field(default=None, ge=1870, le=2100)
-    year_to: int | None = Field(default=None, ge=1870, le=2100)
+    genre: list[GenreName] = Field(default=[], max_length=20, description="films of any of these genres")
+    year_from: int | None = Field(default=None, ge=EARLIEST_YEAR, le=LATEST_YEAR)
+    year_to: int | None = Field(default=None, ge=EARLIEST_YEAR, le=LATEST_YEAR)
     language: list[Code] = Field(default=[], max_length=20, description="original languages, ISO 639-1")
     certification: list[Code] = Field(default=[], max_length=20, description="no film of which none is known")
     exclude: list[Id] = Field(default=[], max_length=MOST_CANDIDATES, description="films to leave out")

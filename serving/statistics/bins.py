@@ -41,7 +41,7 @@ def is_identifier(column: pa.Array) -> bool:
 
 def floats(column: pa.Array) -> np.ndarray:
     """A column of numbers or booleans as float64, nulls as NaN."""
-    return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def elements(column: pa.Array, width: int) -> np.ndarray:

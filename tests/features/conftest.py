@@ -59,7 +59,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
     root = tmp_path_factory.mktemp("stores")
     with duckdb.connect(str(root / "warehouse.duckdb")) as connection:
-        connection.execute("create schema features")
+        connection.execute("create schema features; create schema core")
+        connection.execute(
+            "create table core.fct_ratings (user_id bigint, movie_id bigint, rating float, rated_at timestamp)"
+        )
         for name, table in make_tables(7).items():
             table.to_parquet(root / f"{name}.parquet")
             connection.execute(f"create table features.{name} as select * from '{root / name}.parquet'")
@@ -91,13 +94,21 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 online_store={"type": "sqlite", "path": str(root / f"{name}_online.db")},
             )
         )
-        ratings = PushSource(name="ratings", batch_source=source("r"))
-        made[name].apply(
-            definitions(
-                source("t", created_timestamp_column="created"), source("s"), ratings if name == "ours" else source("r")
-            )
-        )
+        made[name].apply(definitions(source("t", created_timestamp_column="created"), source("s"), source("r")))
+    pushed = WarehouseSource(name="fct_ratings", table="core.fct_ratings", timestamp_field="rated_at")
+    made["ours"].apply(pushed_ratings(PushSource(name="ratings", batch_source=pushed)))
     return made
+
+
+def pushed_ratings(source: Any) -> list[Any]:
+    """The view whose events dbt reads, as feature_repo/views.py has it."""
+    from feast import Entity, FeatureView, Field, ValueType
+    from feast.types import Float32, Int64
+
+    entities = [Entity(name=name, join_keys=[f"{name}_id"], value_type=ValueType.INT64) for name in ("user", "movie")]
+    keys = [Field(name=f"{name}_id", dtype=Int64) for name in ("user", "movie")]
+    schema = [*keys, Field(name="rating", dtype=Float32)]
+    return [FeatureView(name="user_movie_rating", entities=entities, schema=schema, source=source, online=False)]
 
 
 def definitions(events: Any, people: Any, ratings: Any) -> list[Any]:

@@ -5,17 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
-from dbt_project.events.schemas import RATINGS
+from dbt_project.events.schemas import FEEDBACK, RATINGS, SCHEMAS
+from dbt_project.workspace import Workspace
 from tests.commands import UNTESTED, dbt_build, landed_events, materialize
 from tests.conftest import TRAINED, Built, OnRedis, copy_of
 from tests.fixtures import FixtureData
 
 NEW_USER = 5000
 NEW_FILM = 88888
-RENEWED = ("user_state", "user_sequence", "user_history", "movie_state", "movie_recent", "user_feedback")
+UNRATED_FILM = 88889
+RENEWED = (
+    "user_state", "user_sequence", "user_history", "movie_state", "movie_recent", "user_feedback", "movie_profile",
+)  # fmt: skip
+NUMBERED = "movie_index"
+"""What a build alone gives to a film that is new."""
 
 
 @pytest.fixture
@@ -55,22 +62,20 @@ def record(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
         recorder.record([event])
 
 
-def add_film(store: Any) -> None:
-    """One that no archive has, of a genre that others have."""
+def change_films(store: Any, known: int) -> None:
+    """Two that no archive has, by TMDb's names of genres, and a title, then a language, of one that many have rated."""
     from feature_repo.feedback_events import FilmUpdate, land_films
     from serving.events.film_updates import write_profile
 
-    drama = store.get_online_features(
-        ["movie_profile:movie_genres", "movie_profile:movie_genre_names"], {"movie_id": list(range(1, 50))}
-    ).to_dict()
-    genre_index = {
-        name: index
-        for names, indexes in zip(drama["movie_genre_names"], drama["movie_genres"], strict=True)
-        for name, index in zip(names or [], indexes or [], strict=True)
-    }
-    film = FilmUpdate(NEW_FILM, "The Long Harvest", 2010, (min(genre_index),), "en")
-    land_films([film])
-    write_profile(store, film, genre_index)
+    for film in (
+        FilmUpdate(NEW_FILM, "The Long Harvest", 2010, ("Science Fiction", "family"), director_name="A. Field"),
+        FilmUpdate(UNRATED_FILM, "The Longer Harvest", genre_names=("Western",)),
+        FilmUpdate(known, "Corrected"),
+        FilmUpdate(known, "Corrected", original_language="xx"),
+        FilmUpdate(NEW_FILM, "The Long Harvest, Again"),
+    ):
+        land_films([film])
+        write_profile(store, film)
 
 
 def give_feedback(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
@@ -93,13 +98,14 @@ def give_feedback(store: Any, ratings: list[tuple[int, int, float, datetime]]) -
 
 def online(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> dict[str, list[Any]]:
     """Every feature of the views that events renew, for the users and films of the ratings."""
-    keys = {"user_id": [*sorted({r[0] for r in ratings}), NEW_USER + 1], "movie_id": sorted({r[1] for r in ratings})}
+    films = [*sorted({r[1] for r in ratings}), UNRATED_FILM]
+    keys = {"user_id": [*sorted({r[0] for r in ratings}), NEW_USER + 1], "movie_id": films}
     found = {}
     for view in store.list_batch_feature_views():
         if view.name in RENEWED:
             key = view.join_keys[0]
             found |= store.get_online_features(
-                [f"{view.name}:{f.name}" for f in view.features], {key: keys[key]}
+                [f"{view.name}:{f.name}" for f in view.features if f.name != NUMBERED], {key: keys[key]}
             ).to_dict()
     return found
 
@@ -120,12 +126,14 @@ def test_real_time_equals_batch(
     ratings = new_ratings(built_workspace.data)
     store = load_store()
     before = online(store, ratings)
-    add_film(store)
+    change_films(store, ratings[0][1])
     ratings.append((ratings[0][0], NEW_FILM, 4.0, ratings[0][3] + timedelta(days=200)))
     record(store, ratings)
     give_feedback(store, ratings)
     at_once = online(store, ratings)
     assert at_once != before
+    assert at_once["movie_genre_names"][-2:] == [["Children", "Sci-Fi"], ["Western"]]
+    assert at_once["movie_count_ratings"][-1] == 0
     assert at_once["user_clicked_movie_ids"][0] == sorted({ratings[0][1], ratings[1][1]})
     dbt_build(workspace, *(UNTESTED if address else ()))
     if address:
@@ -134,6 +142,17 @@ def test_real_time_equals_batch(
         (workspace / "feast" / "online.db").unlink()
     materialize(workspace, redis=address)
     assert online(load_store(), ratings) == at_once
+
+
+def plant(workspace: Path) -> None:
+    """A rating and a click that no door takes, landed past every door."""
+    from feature_repo.offline_store.landing import land
+
+    space, long_ago = Workspace(workspace), datetime(1900, 1, 1)
+    rating = {"user_id": 1, "movie_id": 1, "rating": 1e10, "rated_at": long_ago}
+    click = {"event_id": "z", "user_id": 1, "movie_id": 1, "kind": "click", "occurred_at": long_ago}
+    land(pa.Table.from_pylist([rating], SCHEMAS[RATINGS]), space.events, RATINGS)
+    land(pa.Table.from_pylist([click], SCHEMAS[FEEDBACK]), space.events, FEEDBACK)
 
 
 def test_an_append_equals_a_full_refresh(
@@ -146,6 +165,7 @@ def test_an_append_equals_a_full_refresh(
     ratings = new_ratings(built_workspace.data)
     record(load_store(), ratings[:5])
     dbt_build(workspace, *UNTESTED)
+    plant(workspace)
     record(load_store(), ratings[3:])  # two of them a second time, and equal even before
     dbt_build(workspace)
     warehouse = workspace / "warehouse" / "cinefeast.duckdb"
@@ -164,7 +184,9 @@ def test_an_append_equals_a_full_refresh(
                 left = connection.sql(f"from {one}.{table} except all from {other}.{table}").fetchall()
                 assert left == [], (table, one)
         accounting = "select count_rejected from anew.reporting.rpt_row_accounting where source = 'ratings'"
-        assert connection.sql(accounting).fetchall() == [(sum(built_workspace.data.rejected.values()) + 3,)]
+        assert connection.sql(accounting).fetchall() == [(sum(built_workspace.data.rejected.values()) + 4,)]
+        accounting = "select count_rejected from anew.reporting.rpt_row_accounting where source = 'feedback'"
+        assert connection.sql(accounting).fetchall() == [(1,)]
 
 
 def test_what_dbt_would_reject_is_refused_and_not_landed(
@@ -176,7 +198,9 @@ def test_what_dbt_would_reject_is_refused_and_not_landed(
     landed = landed_events(workspace, RATINGS)
     store, now = load_store(), datetime(2024, 1, 1, tzinfo=UTC)
     for rating, message in [
-        ((1, 1, 4.2, now), "4.2 is not one of"),
+        ((1, 1, 4.2, now), "rating is not in steps of half a star"),
+        ((-1, 1, 4.0, now), "user id is below 0"),
+        ((1, 1, 4.0, now.replace(year=1990)), "timestamp is before 1995"),
         ((1, 1, 4.0, now.replace(tzinfo=None)), "no moment with a time zone"),
         ((1, 999_999, 4.0, now), "film 999999 has no features online"),
     ]:

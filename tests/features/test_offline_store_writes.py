@@ -1,7 +1,7 @@
 """Events landed for the next dbt build, and logged features."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ def events(**columns: Any) -> pd.DataFrame:
     made = {
         "movie_id": [3, 4],
         "user_id": [1, 2],
-        "rating": [4, None],
-        "event_timestamp": pd.to_datetime(
+        "rating": [4, 2.5],
+        "rated_at": pd.to_datetime(
             ["2024-05-01T09:00:00.123456789+09:00", "2024-05-01T00:00:01Z"], utc=True, format="ISO8601"
         ),
         **columns,
@@ -33,8 +33,8 @@ def events(**columns: Any) -> pd.DataFrame:
 
 
 def landed(workspace: Path) -> list[dict[str, Any]]:
-    """The lines that were landed; of a kind that dbt does not read there are no segments."""
-    file = workspace / "raw" / "events" / "rated" / "pending" / "open.jsonl"
+    """The lines that were landed."""
+    file = workspace / "raw" / "events" / "user_movie_rating" / "pending" / "open.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
@@ -44,36 +44,72 @@ def test_pushed_events_are_landed_for_dbt(stores: dict[str, Any], workspace: Pat
 
     before = datetime.now(UTC).replace(tzinfo=None)
     stores["ours"].push("ratings", events(), to=PushMode.OFFLINE)
-    stores["ours"].write_to_offline_store("rated", events(user_id=[5, 6]))
+    stores["ours"].write_to_offline_store("user_movie_rating", events(user_id=[5, 6]))
     rows = landed(workspace)
     for row in rows:
         assert before <= datetime.fromisoformat(row.pop("landed_at")) <= datetime.now(UTC).replace(tzinfo=None)
     assert rows[:2] == [
-        {"user_id": 1, "movie_id": 3, "rating": 4.0, "event_timestamp": "2024-05-01T00:00:00.123456"},
-        {"user_id": 2, "movie_id": 4, "rating": None, "event_timestamp": "2024-05-01T00:00:01.000000"},
+        {"user_id": 1, "movie_id": 3, "rating": 4.0, "rated_at": "2024-05-01T00:00:00.123456"},
+        {"user_id": 2, "movie_id": 4, "rating": 2.5, "rated_at": "2024-05-01T00:00:01.000000"},
     ]
     assert [row["user_id"] for row in rows[2:]] == [5, 6]
 
 
 def test_no_events_land_no_file(stores: dict[str, Any], workspace: Path) -> None:
-    stores["ours"].write_to_offline_store("rated", events().head(0))
+    stores["ours"].write_to_offline_store("user_movie_rating", events().head(0))
     assert not (workspace / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"rated_at": ["2024-05-01T09:00:00+09:00"] * 2}, {"rated_at": ["2024-05-01 00:00:00"] * 2}],
+    ids=["offset", "UTC"],
+)
+def test_a_text_is_a_moment(stores: dict[str, Any], workspace: Path, columns: dict[str, Any]) -> None:
+    stores["ours"].write_to_offline_store("user_movie_rating", events(**columns))
+    (file,) = landed(workspace)
+    assert pq.read_table(file)["rated_at"].to_pylist() == [datetime(2024, 5, 1)] * 2
+
+
+SOON = datetime.now(UTC) + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"rating": ["good", "bad"]}, "events of rated: column rating"),
-        ({"user_id": [1.5, 2.0]}, "events of rated: column user_id"),
-        ({"movie_id": [3, None]}, "events of rated: column movie_id is null in 1 rows"),
-        ({"event_timestamp": [pd.NaT, pd.NaT]}, "events of rated: column event_timestamp is null in 2 rows"),
+        ({"rating": ["good", "bad"]}, "column rating"),
+        ({"rating": [True, False]}, "column rating: it holds bool"),
+        ({"rating": [4.0, None]}, "row 1: rating is not a number"),
+        ({"rating": [4.0, 1e10]}, "row 1: rating is not between 0.5 and 5"),
+        ({"rating": [4.2, 4.0]}, "row 0: rating is not in steps of half a star"),
+        ({"user_id": [1.5, 2.0]}, "column user_id"),
+        ({"user_id": [1.0, 2.0]}, "column user_id: it holds double"),
+        ({"user_id": ["1", "2"]}, "column user_id: it holds .*string"),
+        ({"user_id": ["0x12c", "2"]}, "column user_id"),
+        ({"user_id": [True, False]}, "column user_id: it holds bool"),
+        ({"user_id": [1, -4]}, "row 1: user id is below 0 .user_id -4, movie_id 4"),
+        ({"movie_id": [3, None]}, "column movie_id"),
+        ({"rated_at": [pd.NaT, pd.NaT]}, "column rated_at is null in 2 rows"),
+        ({"rated_at": [1709287200, 1709287201]}, "column rated_at: it holds int64, which is not taken for timestamp"),
+        ({"rated_at": ["1709287200", "1709287201"]}, "column rated_at"),
+        ({"rated_at": ["1965-03-01 10:00:00"] * 2}, "row 0: timestamp is before 1995-01-01"),
+        ({"rated_at": ["2024-03-01 10:00:00", "2200-01-01 00:00:00"]}, "row 1: timestamp is in the future"),
+        ({"rated_at": [SOON, SOON]}, "row 0: timestamp is in the future"),
     ],
 )
 def test_events_that_do_not_fit_are_refused(
     stores: dict[str, Any], workspace: Path, columns: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(CineFeastError, match=said):
-        stores["ours"].write_to_offline_store("rated", events(**columns))
+    with pytest.raises(CineFeastError, match=f"events of user_movie_rating: {said}"):
+        stores["ours"].write_to_offline_store("user_movie_rating", events(**columns))
+    assert not (workspace / "raw").exists()
+
+
+def test_events_that_nothing_reads_are_refused(stores: dict[str, Any], workspace: Path) -> None:
+    """They were landed before, and either lost or, as feedback, in the way of every later build."""
+    frame = pd.DataFrame({"user_id": [1], "name": ["a"], "event_timestamp": [datetime(2024, 5, 1)]})
+    with pytest.raises(CineFeastError, match="events of person are read by nothing: dbt takes ratings alone"):
+        stores["ours"].write_to_offline_store("person", frame)
     assert not (workspace / "raw").exists()
 
 
@@ -82,10 +118,10 @@ def test_other_columns_are_refused(stores: dict[str, Any], workspace: Path, chan
     store, frame = stores["ours"], events()
     frame = frame.drop(columns="rating") if change == "drop" else frame.assign(more=1)
     with pytest.raises(ValueError, match="do not match the batch source columns"):  # Feast asks first
-        store.write_to_offline_store("rated", frame)
+        store.write_to_offline_store("user_movie_rating", frame)
     with pytest.raises(CineFeastError, match=f"{said}; next: give the columns user_id, movie_id, rating"):
         store._get_provider().offline_write_batch(
-            store.config, store.get_feature_view("rated"), pa.Table.from_pandas(frame), None
+            store.config, store.get_feature_view("user_movie_rating"), pa.Table.from_pandas(frame), None
         )
     assert not (workspace / "raw").exists()
 

@@ -19,7 +19,7 @@ from tests.serving.servers import wait_for
 
 HEADERS = {"ratings.csv": b"userId,movieId,rating,timestamp\n", "movies.csv": b"movieId,title,genres\n"}
 GOOD = {
-    "ratings.csv": HEADERS["ratings.csv"] + b"1,1,4.0,9\n",
+    "ratings.csv": HEADERS["ratings.csv"] + b"1,1,4.0,900000000\n",
     "movies.csv": HEADERS["movies.csv"] + b"1,A,War\n",
 }
 CINEFEAST = [sys.executable, "-c", "from serving.cli.main import main; main()"]
@@ -74,7 +74,7 @@ def test_a_member_whose_checksum_is_wrong(cinefeast: Callable[..., Ran], tmp_pat
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, content in GOOD.items():
             archive.writestr(name, content)
-    path.write_bytes(path.read_bytes().replace(b"1,1,4.0,9\n", b"1,1,5.0,9\n"))
+    path.write_bytes(path.read_bytes().replace(b"1,1,4.0,900000000\n", b"1,1,5.0,900000000\n"))
     assert_one_line(cinefeast("fetch", "ml-20m", "--archive", path), path, "ratings.csv", "CRC")
 
 
@@ -103,6 +103,14 @@ def test_a_member_behind_a_password(cinefeast: Callable[..., Ran], tmp_path: Pat
         ("ml-20m", with_ratings(b"1,1,4.0,9\n2,1,4.0,9\n"), ["ratings.csv", "header is '1,1,4.0,9'"]),
         ("ml-20m", with_ratings(HEADERS["ratings.csv"] + b"1;1;4;9\n"), ["none of its 1 lines has 4"]),
         ("ml-20m", GOOD | {"movies.csv": GOOD["movies.csv"] + b"2,\xe9,War\n"}, ["movies.csv line 3 is not"]),
+        (
+            "ml-20m", with_ratings(HEADERS["ratings.csv"] + b"1,1,4.0,1500000000000\n2,1,4.0,1500000000001\n"),
+            ["none of its 2 ratings can be used", "timestamp is not in seconds since 1970 (2)"],
+        ),
+        (
+            "ml-20m", with_ratings(HEADERS["ratings.csv"] + b"u1,1,4.0,900000000\n"),
+            ["none of its 1 ratings can be used", "user id is not a whole number (1)"],
+        ),
     ],
 )  # fmt: skip
 def test_archive_without_what_it_must_have(
@@ -164,7 +172,7 @@ def test_a_fetch_killed_in_the_middle_leaves_the_last_landing(
     space: Workspace, data: FixtureData, tmp_path: Path
 ) -> None:
     fetch("ml-latest-small", space, data.archive)
-    lines = b"".join(b"%d,1,4.0,9\n" % number for number in range(200_000)) * 20
+    lines = b"".join(b"%d,1,4.0,900000000\n" % number for number in range(200_000)) * 20
     big = tmp_path / "big.zip"
     with zipfile.ZipFile(big, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("ratings.csv", HEADERS["ratings.csv"] + lines)

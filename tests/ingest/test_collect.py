@@ -16,7 +16,8 @@ from tests.real_data import real_file
 
 
 def landed_lines(space: Workspace, stem: str = "tmdb") -> list[str]:
-    return gzip.decompress((space.raw_tmdb / f"{stem}.jsonl.gz").read_bytes()).decode().splitlines()
+    (file,) = space.raw_tmdb.glob(f"from-*-{stem}.jsonl.gz")
+    return gzip.decompress(file.read_bytes()).decode().splitlines()
 
 
 def test_documents_are_landed_as_they_are(cinefeast: Callable[..., Ran], space: Workspace, data: FixtureData) -> None:
@@ -37,6 +38,19 @@ def test_plain_file_odd_ends_and_bad_bytes(space: Workspace, tmp_path: Path) -> 
     assert (collected.documents, collected.bad) == (2, 3)
     lines = ['{"id": 1}', "[1]", '{"id": ��}', half.decode(), '{"id": 2, "title": "夜"}']
     assert landed_lines(space, "mine") == lines
+
+
+def test_a_byte_order_mark_is_no_fault_and_another_encoding_is_an_error(
+    cinefeast: Callable[..., Ran], space: Workspace, tmp_path: Path
+) -> None:
+    source = tmp_path / "mine.jsonl"
+    source.write_bytes(b"\xef\xbb\xbf" + '{"id": 1}\n{"id": 2, "title": "Café"}\n'.encode())
+    assert collect(source, space).documents == 2
+    before = landed_lines(space, "mine")
+    assert before == ['{"id": 1}', '{"id": 2, "title": "Café"}']
+    source.write_bytes('{"id": 1}\n{"id": 2, "title": "Café"}\n'.encode("latin-1"))
+    assert_one_line(cinefeast("collect", "--from", source), f"{source} line 2 is not UTF-8 text", "save mine.jsonl")
+    assert landed_lines(space, "mine") == before
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,7 @@ def test_damaged_gzip_leaves_the_earlier_landing(
         source.write_bytes(broken)
         assert_one_line(cinefeast("collect", "--from", source), source, "damaged gzip")
         assert landed_lines(space) == before
-        assert [path.name for path in space.raw_tmdb.iterdir()] == [source.name]
+        assert len(list(space.raw_tmdb.iterdir())) == 1
 
 
 def test_missing_file(cinefeast: Callable[..., Ran], tmp_path: Path) -> None:

@@ -306,6 +306,19 @@ def test_killed_in_the_middle_it_goes_on(space: Workspace, stub: Stub, linked: l
     assert list(space.raw_tmdb.glob(".tmdb-*")) == []
 
 
+def test_links_that_are_no_whole_numbers_are_told(
+    cinefeast: Callable[..., Ran], space: Workspace, tmp_path: Path
+) -> None:
+    land_links(space, tmp_path, [9000, "9001.0", "9_002", ""])
+    said = cinefeast("collect", "--dry-run").out
+    assert "1 linked films: 0 done before, 1 due" in said
+    assert "2 links are left out: their TMDb id is not a whole number (dbt rejects them)" in said
+    land_links(space, tmp_path, ["9001.0", "9002.0"])
+    refused = cinefeast("collect", "--dry-run")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "none of the 2 landed links to TMDB is a whole number: 9001.0; next: " in refused.err
+
+
 def test_limit_and_dry_run(cinefeast: Callable[..., Ran], stub: Stub, linked: list[int]) -> None:
     assert "122 linked films: 0 done before, 122 due" in cinefeast("collect", "--dry-run").out
     assert "would ask for 60, in 1.0 minutes" in cinefeast("collect", "--dry-run", "--limit", 60, "--rate", 1).out

@@ -76,6 +76,31 @@ def test_dat_archive(space: Workspace, dat_archive: Path, tmp_path: Path, data: 
     assert landed(space, "tags") == []
 
 
+def test_an_old_data_set_that_was_saved_as_utf8_is_read_so(space: Workspace, dat_archive: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(dat_archive) as archive:
+        members = {name: archive.read(name).decode("latin-1").encode() for name in archive.namelist()}
+    members["ml-1m/movies.dat"] += "900::Café des Rêves (1999)::Drama\n".encode()
+    fetch("ml-1m", space, write_zip(tmp_path / "utf8.zip", members))
+    titles = [row["title"] for row in landed(space, "movies")]
+    assert titles[-1] == "Café des Rêves (1999)"
+    assert "Émilie à la plage (2003)" in titles
+
+
+def test_what_cannot_be_used_is_counted(cinefeast: Callable[..., Ran], space: Workspace, tmp_path: Path) -> None:
+    ratings = "userId,movieId,rating,timestamp\n1,1,4.0,900000000\nu2,1,4.0,900000000\n3,9,4.0,900000000\n"
+    movies = "movieId,title,genres\n1,A (1990),drama|Space Opera\n2,B (1991),(no genres listed)\n"
+    links = "movieId,imdbId,tmdbId\n1,1,9001.0\n"
+    members = {"ratings.csv": ratings.encode(), "movies.csv": movies.encode(), "links.csv": links.encode()}
+    ran = cinefeast("fetch", "ml-20m", "--archive", write_zip(tmp_path / "mine.zip", members))
+    assert ran.code == 0
+    assert (
+        "2 of them cannot be used (dbt rejects them): "
+        "movie id is not in the movies file (1), user id is not a whole number (1)"
+    ) in ran.out
+    assert "1 of them cannot be used (dbt rejects them): TMDb id is not a whole number (1)" in ran.out
+    assert "genres that nobody knows, left out of films that have them: Space Opera (1)" in ran.out
+
+
 def test_types_and_manifest(space: Workspace, data: FixtureData) -> None:
     fetch("ml-latest-small", space, data.archive)
     for table, columns in TABLES.items():

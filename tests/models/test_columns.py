@@ -18,6 +18,15 @@ def test_numbers_and_ids_with_nulls() -> None:
     assert columns.integers(table, "none").tolist() == [-1, -1, -1]
 
 
+def test_ids_that_share_a_float_stay_apart() -> None:
+    ids = [2**60 + 1, 2**60 + 2, None, 2**63 - 1]
+    table = pa.table({"id": ids, "whole": pa.array([*ids[:2], 0, 7]), "list": [ids[:2], ids[3:], None, []]})
+    assert columns.integers(table, "id").tolist() == [2**60 + 1, 2**60 + 2, -1, 2**63 - 1]
+    assert columns.integers(table, "whole").tolist() == [2**60 + 1, 2**60 + 2, 0, 7]
+    films = Ids(columns.integers(table, "id"))
+    assert columns.window(table, "list", films, 2).tolist() == [[0, 1], [-1, 3], [-1, -1], [-1, -1]]
+
+
 def test_timestamps_naive_or_with_a_zone() -> None:
     moment = datetime(2020, 1, 1, 0, 0, 1)
     table = pa.table({

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dbt_project.errors import CineFeastError
 from models import dataset
 from models.dataset import Dataset
 from tests.models.synthetic import PlantedStore, planted
@@ -28,3 +29,20 @@ def test_slices_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [data.interactions(split).num_rows for split in ("train", "validation", "test")]
     assert parts == [864, 108, 108]
     assert data.interactions("train", "test").num_rows == 972
+
+
+@pytest.mark.parametrize(
+    ("where", "empty", "said"),
+    [("true", "train", "1,080 of 1,080"), ("split_time <> 'train'", "validation", "216 of 1,080")],
+    ids=["all of one moment", "the last fifth in one go"],
+)
+def test_a_split_without_ratings_is_told_in_one_line(where: str, empty: Any, said: str) -> None:
+    """As dbt cuts them: from the shared moment on all is test."""
+    store: Any = PlantedStore(planted(users=60))
+    change = "event_timestamp = timestamp '2037-07-14 02:40:00', split_time = 'test'"
+    store.database.execute(f"update training.training_labels set {change} where {where}")
+    data = Dataset(store)
+    told = f"no ratings are in the {empty} split: {said} are of one moment, 2037.*; next: cinefeast fetch a data set"
+    with pytest.raises(CineFeastError, match=told):
+        data.interactions(empty)
+    assert data.interactions(empty, "test").num_rows == int(said.split()[0].replace(",", ""))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from dbt_project.errors import CineFeastError
 from dbt_project.events.append import append
 from dbt_project.events.schemas import RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
@@ -28,7 +29,7 @@ from serving.doctor.checks import Check, Diagnosis
 from serving.doctor.examine import examine
 from serving.doctor.registry import has_unknown_fields
 from serving.doctor.versions import misfits
-from serving.doctor.warehouse import Warehouse, read_warehouse, rows_check
+from serving.doctor.warehouse import Warehouse, read_warehouse, rows_check, warehouse_check
 from serving.statistics import thresholds
 from tests.commands import REPOSITORY
 
@@ -141,6 +142,22 @@ def test_a_warehouse_of_another_landing(broken: Workspace, name: str) -> None:
     found = line(examine(broken), "warehouse")
     assert (found.status, found.next) == ("wrong", "cd dbt_project && dbt build")
     assert "the documents or dbt's models have changed" in found.detail
+
+
+def test_a_build_that_failed_is_told_by_name(tmp_path: Path) -> None:
+    """Beside what was published before, and where nothing was."""
+    space = Workspace(tmp_path)
+    space.warehouse.parent.mkdir(parents=True)
+    failed = space.warehouse.with_name("failed_nodes.json")
+    failed.write_text('{"name":"assert_splits_follow_time"}\n{"name":"unique_rating_id"}\n')
+    told = "the last build failed: assert_splits_follow_time, unique_rating_id"
+    with pytest.raises(CineFeastError, match=f"missing: no warehouse at .*; {told}; next: cd dbt_project"):
+        read_warehouse(space)
+    space.warehouse.write_bytes(b"")
+    found = warehouse_check(space, None, Warehouse(space.warehouse, 0.0, {}, None))
+    assert (found.status, found.detail) == ("wrong", told)
+    failed.write_text("")
+    assert warehouse_check(space, None, Warehouse(space.warehouse, 0.0, {}, None)).status == "ok"
 
 
 def test_a_warehouse_that_nobody_noted(broken: Workspace) -> None:

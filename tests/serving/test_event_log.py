@@ -320,7 +320,7 @@ def test_an_event_of_a_clock_that_was_set_back_is_still_read(tmp_path: Path, mon
     ledger = Ledger(tmp_path / "accepted.db")
     accepted = event("a")
     ledger.accept([accepted], lambda events: None)
-    monkeypatch.setattr("serving.schemas.events.AHEAD", -timedelta(days=1))
+    monkeypatch.setattr("dbt_project.event_contract.AHEAD", -timedelta(days=1))
     assert ledger.waiting(10).events == [accepted]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dbt_project.failed_nodes import failed_nodes
+from dbt_project.workspace import Workspace
 from tests.commands import BIN, REPOSITORY, UNTESTED, dbt_build, run
 from tests.conftest import TRAINED, Built, copy_of
 from tests.serving.servers import wait_for
@@ -41,8 +43,9 @@ def test_read_is_accepted_and_rejected(built_workspace: Built) -> None:
     }
     data = built_workspace.data
     rejected = sum(data.rejected.values())
-    assert accounting["ratings"] == [data.rating_lines, len(data.ratings), rejected, 0]
-    assert accounting["tmdb_documents"] == [data.documents + data.bad_documents, data.documents, data.bad_documents, 0]
+    documents = data.documents + data.bad_documents
+    assert accounting["ratings"] == [data.rating_lines, len(data.ratings), rejected, 0, 0]
+    assert accounting["tmdb_documents"] == [documents, data.documents, data.bad_documents, 0, 0]
     assert all(read == sum(parts) for read, *parts in accounting.values())
 
 
@@ -68,6 +71,7 @@ def test_a_failing_build_leaves_the_published_warehouse(built_workspace: Built, 
     assert result.returncode != 0
     assert "not published" in result.stdout
     assert published.read_bytes() == b"the last good one"
+    assert "stg_movielens__ratings" in failed_nodes(Workspace(tmp_path))
 
 
 def test_dbt_without_a_landed_data_set_says_what_to_run(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sklearn.preprocessing import normalize
 
 from dbt_project.errors import CineFeastError
 from dbt_project.sql_macros import shared_rule
+from dbt_project.sql_paths import path_literal
 from dbt_project.workspace import Workspace
 
 Reduction = Literal["pca", "truncate"]
@@ -45,19 +46,23 @@ def training_films(space: Workspace) -> set[int]:
 
     All ratings in range count, where dbt also leaves out repetitions and ratings of unknown films.
     """
-    ratings = str(space.raw_movielens / "ratings.parquet")
+    ratings = path_literal(space.raw_movielens / "ratings.parquet")
+    user, movie = (f"({shared_rule('whole_number', name)})" for name in ("user_id", "movie_id"))
+    moment = shared_rule("moment_of_seconds", "timestamp")
+    problem = shared_rule(
+        "rating_problem", user, movie, "try_cast(rating as float)", moment, shared_rule("this_moment")
+    )
     validation = f"{shared_rule('split_moments', 'rated_at')}[1]"
     with duckdb.connect() as connection:
         rows = connection.execute(
             f"""
             with ratings as (
-                select try_cast(movie_id as bigint) as movie_id, try_cast(timestamp as bigint) as rated_at
-                from read_parquet(?)
-                where try_cast(rating as double) between 0.5 and 5
+                select {movie} as movie_id, {moment} as rated_at
+                from read_parquet({ratings})
+                where malformed_line is null and ({problem}) is null
             )
             select distinct movie_id from ratings
-            where rated_at < (select {validation} from ratings) and movie_id is not null
-            """,
-            [ratings],
+            where rated_at < (select {validation} from ratings)
+            """
         ).fetchall()
     return {movie_id for (movie_id,) in rows}

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from dbt_project.ingest.film_texts import whole
 from dbt_project.ingest.json_lines import parsed
+from dbt_project.whole_numbers import whole_number
 
 Status = Literal["document", "unchanged", "tombstone", "rejected", "failed"]
 LANDED: tuple[Status, ...] = ("document", "tombstone", "rejected")
@@ -50,17 +50,12 @@ class FilmAnswer:
             return None
         if "fetched_at" not in payload:
             payload = {"tmdb_id": payload.get("id"), "status": "document", "fetched_at": landed_at}
-        tmdb_id, etag = stored(payload.get("tmdb_id")), payload.get("etag")
+        tmdb_id, etag = whole_number(payload.get("tmdb_id")), payload.get("etag")
         if tmdb_id is None or payload.get("status") not in LANDED:
             return None
         etag = etag if isinstance(etag, str) else None
-        return cls(tmdb_id, payload["status"], etag, stored(payload.get("tries")) or 0, str(payload["fetched_at"]))
-
-
-def stored(value: Any) -> int | None:
-    """A whole number, written as text or not, that SQLite and DuckDB can hold; None for anything else."""
-    number = whole(value)
-    return number if number is not None and abs(number) < 2**63 else None
+        tries = whole_number(payload.get("tries")) or 0
+        return cls(tmdb_id, payload["status"], etag, tries, str(payload["fetched_at"]))
 
 
 def iso_time(at: datetime | None = None) -> str:

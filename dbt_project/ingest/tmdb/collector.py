@@ -13,11 +13,12 @@ from dbt_project.errors import CineFeastError
 from dbt_project.ingest.film_texts import landed
 from dbt_project.ingest.landing import raw_directory
 from dbt_project.ingest.progress import request_progress
-from dbt_project.ingest.tmdb.answers import LANDED, FilmAnswer, iso_time, stored
+from dbt_project.ingest.tmdb.answers import LANDED, FilmAnswer, iso_time
 from dbt_project.ingest.tmdb.api import IN_FLIGHT, TIMEOUT, Tmdb, connect
 from dbt_project.ingest.tmdb.ledger import Ledger, LedgerRow, open_ledger
 from dbt_project.ingest.tmdb.parts import Parts, finish
 from dbt_project.ingest.workers import at_once
+from dbt_project.whole_numbers import whole_number
 from dbt_project.workspace import Workspace
 
 KEPT_DAYS = 180
@@ -31,11 +32,13 @@ LATER = "look at the network or try again later; cinefeast collect goes on where
 class Collected:
     """What became of every film that a link names: linked = done + due, and due = asked + left.
 
+    unreadable: links whose TMDb id is not a whole number, which dbt rejects
     answers: how many films were answered with each status; their sum is `asked`
     reason: why the last film that failed did
     """
 
     linked: int
+    unreadable: int = 0
     due: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     reason: str | None = None
@@ -73,7 +76,7 @@ def collect_films(
     Raises CineFeastError where no links are landed, on a refused key, and when nothing is answered any more. What was
     answered until then is landed.
     """
-    linked = linked_films(space)
+    linked, unreadable = linked_films(space)
     if since is not None and since > datetime.now(UTC).date():
         raise CineFeastError(f"--since {since} lies in the future", f"cinefeast collect --since {date.today()}")
     with raw_directory(space):
@@ -81,7 +84,7 @@ def collect_films(
         parts = Parts(space.raw_tmdb)
         parts.finish_all()  # of a run that was killed
         with open_ledger(space.raw_tmdb) as ledger:
-            run = CollectorRun(Collected(len(linked)), ledger, parts, linked, since, limit, is_dry_run)
+            run = CollectorRun(Collected(len(linked), unreadable), ledger, parts, linked, since, limit, is_dry_run)
             try:
                 asyncio.run(run.ask(rate, timeout))
             finally:
@@ -91,16 +94,26 @@ def collect_films(
     return run.collected
 
 
-def linked_films(space: Workspace) -> list[int]:
-    """The TMDb ids that the landed links name, ascending. The ids of a knowledge graph's films, below 0, are not."""
-    ids = {stored(tmdb_id) for (tmdb_id,) in landed(space, "links", "tmdb_id").values()}
-    linked = sorted(tmdb_id for tmdb_id in ids if tmdb_id is not None and tmdb_id > 0)
+def linked_films(space: Workspace) -> tuple[list[int], int]:
+    """The TMDb ids that the landed links name, ascending, and how many links name no whole number.
+
+    The ids of a knowledge graph's films, below 0, are not TMDb's.
+    """
+    texts = [tmdb_id for (tmdb_id,) in landed(space, "links", "tmdb_id").values() if tmdb_id]
+    ids = [whole_number(text) for text in texts]
+    linked = sorted({tmdb_id for tmdb_id in ids if tmdb_id is not None and tmdb_id > 0})
+    odd = [text for text, tmdb_id in zip(texts, ids, strict=True) if tmdb_id is None]
+    if odd and not linked:
+        raise CineFeastError(
+            f"none of the {len(odd):,} landed links to TMDB is a whole number: {odd[0]}",
+            "write tmdbId without a fraction, then cinefeast fetch again",
+        )
     if not linked:
         raise CineFeastError(
             f"no landed links to TMDB in {space.raw_movielens}",
             "cinefeast fetch ml-latest-small, or with --links FILE",
         )
-    return linked
+    return linked, len(odd)
 
 
 def is_done(known: LedgerRow | None, not_before: str) -> bool:

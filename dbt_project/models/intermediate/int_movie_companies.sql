@@ -1,1 +1,1 @@
-{{ document_items('$.production_companies', 'company', "try_cast(item ->> '$.id' as bigint)", "item ->> '$.name'") }}
+{{ document_items('$.production_companies', 'company', whole_number("(item ->> '$.id')"), "item ->> '$.name'") }}

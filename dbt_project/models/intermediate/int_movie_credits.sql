@@ -22,7 +22,7 @@ members as (
 credits as (
     select
         movie_id,
-        try_cast(item ->> '$.id' as bigint) as person_id,
+        {{ whole_number("(item ->> '$.id')") }} as person_id,
         item ->> '$.name' as person_name,
         coalesce(job, item ->> '$.job') as job,
         case when job = 'Actor' then 'Acting' else item ->> '$.department' end as department,

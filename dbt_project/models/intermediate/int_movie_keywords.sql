@@ -1,1 +1,1 @@
-{{ document_items('$.keywords.keywords', 'keyword', "try_cast(item ->> '$.id' as bigint)", "item ->> '$.name'") }}
+{{ document_items('$.keywords.keywords', 'keyword', whole_number("(item ->> '$.id')"), "item ->> '$.name'") }}

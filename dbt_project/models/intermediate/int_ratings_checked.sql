@@ -4,7 +4,7 @@
 with
 
 movies as (
-    select movie_id from {{ ref('int_movies_checked') }} where reason is null
+    select movie_id from {{ ref('int_movies') }}
 ),
 
 landed as (
@@ -26,7 +26,7 @@ landed as (
         user_id,
         movie_id,
         rating,
-        (rating::double * 2)::integer as half_stars,
+        try_cast(rating::double * 2 as integer) as half_stars,
         rated_at,
         concat_ws(' | ', user_id, movie_id, rating, rated_at) as raw,
         null as malformed_line
@@ -35,14 +35,10 @@ landed as (
 
 select
     landed.* exclude (malformed_line),
-    {{ reject_reason([
-        ('user id is not a whole number', 'landed.user_id is null'),
-        ('movie id is not a whole number', 'landed.movie_id is null'),
-        ('rating is not a number', 'landed.rating is null or isnan(landed.rating)'),
-        ('rating is not between 0.5 and 5', 'landed.rating not between 0.5 and 5'),
-        ('rating is not in steps of half a star', 'landed.rating * 2 <> landed.half_stars'),
-        ('timestamp is not in seconds since 1970', 'landed.rated_at is null'),
-        ('movie id is not in the movies file', 'movies.movie_id is null'),
-    ]) }} as reason
+    coalesce(
+        {{ reject_reason([]) }},
+        {{ rating_problem('landed.user_id', 'landed.movie_id', 'landed.rating', 'landed.rated_at', this_moment()) }},
+        {{ reject_reason([('movie id is not in the movies file', 'movies.movie_id is null')]) }}
+    ) as reason
 from landed
 left join movies using (movie_id)

@@ -6,7 +6,7 @@ with
 latest as (
     select * from {{ ref('int_tmdb_documents_checked') }}
     where reason is null
-    qualify row_number() over (partition by tmdb_id order by fetched_at desc nulls last, document_number desc) = 1
+    qualify row_number() over (partition by tmdb_id order by fetched_at desc nulls last, landed_stamp desc, document_number desc) = 1
 ),
 
 documents as (
@@ -20,7 +20,7 @@ links as (
         tmdb_id,
         imdb_id
     from {{ ref('int_links_checked') }}
-    where reason is null and tmdb_id is not null
+    where reason is null and not is_surplus and tmdb_id is not null
 )
 
 select
@@ -28,7 +28,7 @@ select
     links.movie_id,
     links.tmdb_id,
     links.imdb_id,
-    try_cast(document ->> '$.belongs_to_collection.id' as bigint) as collection_id,
+    {{ whole_number("(document ->> '$.belongs_to_collection.id')") }} as collection_id,
 
     -- text
     nullif(document ->> '$.title', '') as title,

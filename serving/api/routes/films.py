@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path
 
+from dbt_project.event_contract import LARGEST_ID
 from feature_repo.feedback_events import FilmUpdate, land_films
 from serving.api.auth import may_administer
 from serving.api.problems import responses
 from serving.errors import NotFoundError
 from serving.events.film_updates import write_profile
 from serving.runtime.service import Service
-from serving.schemas.events import LARGEST_ID, FilmChange, FilmState
+from serving.schemas.events import FilmChange, FilmState
 
 MovieId = Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[50])]
 
@@ -31,7 +32,7 @@ def add_films(app: FastAPI, service: Service) -> None:
             movie_id=movie_id, **film.model_dump(exclude={"genre_names"}), genre_names=tuple(film.genre_names)
         )
         land_films([update])
-        write_profile(recommender.features.store, update, recommender.films.genre_index)
+        write_profile(recommender.features.store, update)
         return FilmState(movie_id=movie_id, is_retired=False)
 
     @app.post(

@@ -8,12 +8,12 @@ from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dbt_project.event_contract import LARGEST_ID
 from serving.api.problems import status_of
 from serving.config import settings
 from serving.errors import ServingError
 from serving.pipeline.recommender import POPULAR, Recommender
 from serving.runtime.service import Service
-from serving.schemas.events import LARGEST_ID
 from serving.schemas.requests import CandidatesQuery, ListQuery, PreviewQuery, Stars
 from serving.schemas.responses import Answer
 

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query
 
+from dbt_project.event_contract import LARGEST_ID
 from serving.api.problems import responses
 from serving.pipeline.recommender import POPULAR, TRENDING
 from serving.runtime.service import Service
-from serving.schemas.events import LARGEST_ID
 from serving.schemas.requests import CandidatesOf, ListForUser, QueryOf, RerankBody, VisitorBody
 from serving.schemas.responses import Answer
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path
 
+from dbt_project.event_contract import LARGEST_ID
 from serving.api.auth import may_write
 from serving.api.problems import responses
 from serving.errors import NotFoundError
 from serving.pipeline.user_context import UserContext
 from serving.runtime.service import Service
-from serving.schemas.events import LARGEST_ID
 from serving.schemas.responses import UserFeatures
 
 

@@ -3,7 +3,16 @@
 with
 
 movies as (
-    select * from {{ ref('int_movies_checked') }} where reason is null
+    select * from {{ ref('int_movies') }}
+),
+
+links as (
+    select
+        movie_id,
+        tmdb_id,
+        imdb_id
+    from {{ ref('int_links_checked') }}
+    where reason is null
 ),
 
 first_ratings as (
@@ -17,12 +26,16 @@ first_ratings as (
 dated as (
     select
         movies.* exclude (original_language),
-        tmdb.* exclude (movie_id, title, original_language, document),
+        links.tmdb_id,
+        links.imdb_id,
+        tmdb.* exclude (movie_id, tmdb_id, imdb_id, title, original_language, document),
+        tmdb.movie_id is not null as is_in_tmdb,
         coalesce(movies.original_language, tmdb.original_language) as original_language,
         first_ratings.first_rated_at,
         coalesce(movies.release_year, year(tmdb.released_on)) as year,
         coalesce(tmdb.released_on, make_date(movies.release_year, 1, 1)) as first_shown_on
     from movies
+    left join links using (movie_id)
     left join {{ ref('int_tmdb_movies') }} as tmdb using (movie_id)
     left join first_ratings using (movie_id)
 )
@@ -54,7 +67,7 @@ select
     lookahead_count_award_wins,
 
     -- booleans
-    tmdb_id is not null as is_in_tmdb,
+    is_in_tmdb,
 
     -- timestamps
     released_on,

@@ -1,10 +1,14 @@
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+-- In an append only events came in: ratings, which are added, and feedback, all of which is checked anew.
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where source = 'feedback'{% endif %}"
+) }}
 
 {%- set checked = {
-    'movies': 'line_number', 'tags': 'tag_id', 'links': 'line_number', 'users': 'line_number', 'tmdb_documents': 'document_number'
+    'movies': 'line_number', 'tags': 'tag_id', 'links': 'line_number', 'users': 'line_number',
+    'tmdb_documents': 'document_number', 'movie_changes': 'line_number', 'feedback': 'line_number'
 } %}
-{%- if not is_incremental() %}
-{%- for source, line in checked.items() %}
+{%- for source, line in checked.items() if source == 'feedback' or not is_incremental() %}
 select
     '{{ source }}' as source,
     {{ line }} as line_number,
@@ -15,7 +19,6 @@ where reason is not null
 
 union all
 {% endfor %}
-{%- endif %}
 select
     'ratings' as source,
     checked.rating_id as line_number,

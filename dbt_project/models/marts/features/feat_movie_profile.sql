@@ -34,9 +34,10 @@ select
     genres.genre_indexes as movie_genres,
     genres.genre_names as movie_genre_names,
     people.director_id as movie_director_id,
-    people.director_name as movie_director_name,
+    coalesce(told.director_name, people.director_name) as movie_director_name,
     people.cast_ids as movie_lead_cast_ids,
     people.cast_names as movie_lead_cast_names
 from {{ ref('dim_movies') }} as movies
+left join {{ ref('int_movies') }} as told using (movie_id)
 left join genres using (movie_id)
 left join people using (movie_id)

@@ -7,19 +7,20 @@ source as (
 renamed as (
     select
         -- ids
-        movie_id,
+        {{ whole_number('movie_id::varchar') }} as movie_id,
 
         -- text
         title,
         genre_names,
         original_language,
-        concat_ws(' | ', movie_id, title, genre_names) as raw,
+        director_name,
+        concat_ws(' | ', movie_id, title, release_year, genre_names) as raw,
 
         -- numerics
-        release_year::integer as release_year,
+        try_cast(release_year as bigint) as release_year,
 
         -- booleans
-        is_retired,
+        coalesce(is_retired, false) as is_retired,
 
         -- where and when it was landed: a segment says it of each row, the name of an older file of all of its rows
         coalesce(landed_file, parse_filename(filename)) as landed_file,

@@ -7,14 +7,14 @@ source as (
 renamed as (
     select
         -- ids
-        user_id,
-        movie_id,
+        {{ whole_number('user_id::varchar') }} as user_id,
+        {{ whole_number('movie_id::varchar') }} as movie_id,
 
         -- numerics
-        rating::float as rating,
+        try_cast(rating as float) as rating,
 
         -- timestamps: whole seconds, as MovieLens has them
-        date_trunc('second', rated_at::timestamp) as rated_at,
+        date_trunc('second', try_cast(rated_at as timestamp)) as rated_at,
 
         -- where and when it was landed: a segment says it of each row, the name of an older file of all of its rows
         coalesce(landed_file, parse_filename(filename)) as landed_file,

@@ -8,7 +8,7 @@ renamed as (
     select
         -- ids
         line_number,
-        try_cast(movie_id as bigint) as movie_id,
+        {{ whole_number('movie_id') }} as movie_id,
 
         -- text
         {{ plain_title('title') }} as title,

@@ -8,8 +8,8 @@ renamed as (
     select
         -- ids
         line_number as tag_id,
-        try_cast(user_id as bigint) as user_id,
-        try_cast(movie_id as bigint) as movie_id,
+        {{ whole_number('user_id') }} as user_id,
+        {{ whole_number('movie_id') }} as movie_id,
 
         -- text
         nullif(trim(tag), '') as tag,
@@ -17,10 +17,7 @@ renamed as (
         malformed_line,
 
         -- timestamps
-        case
-            when try_cast(timestamp as double) between 0 and 4102444800
-                then make_timestamp(try_cast(timestamp as double)::bigint * 1000000)
-        end as tagged_at
+        {{ moment_of_seconds('timestamp') }} as tagged_at
     from source
 )
 

@@ -8,7 +8,7 @@ renamed as (
     select
         -- ids
         line_number,
-        try_cast(user_id as bigint) as user_id,
+        {{ whole_number('user_id') }} as user_id,
 
         -- numerics
         try_cast(age as bigint) as age,

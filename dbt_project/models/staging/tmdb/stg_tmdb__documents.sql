@@ -25,10 +25,11 @@ renamed as (
     select
         -- ids
         document_number,
-        try_cast(case when is_answer then payload ->> '$.tmdb_id' else payload ->> '$.id' end as bigint) as tmdb_id,
+        {{ whole_number("(case when is_answer then payload ->> '$.tmdb_id' else payload ->> '$.id' end)") }} as tmdb_id,
 
         -- text
         parse_filename(filename) as source_file,
+        {{ landed_stamp('parse_filename(filename)') }} as landed_stamp,
         case when is_answer then payload ->> '$.status' else 'document' end as status,
         case when is_answer then payload -> '$.document' else payload end as document,
         left(line, 200) as raw,
