@@ -62,10 +62,8 @@ def exclusive(pending: Path) -> Iterator[None]:
 def append_lines(path: Path, events: pa.Table) -> None:
     """Add a line an event to a pending file, after its last whole line, and wait until they are on disk."""
     landed_at = now().isoformat(timespec="microseconds")
-    rows = ({**row, LANDED_AT: landed_at} for row in events.to_pylist())
-    lines = "".join(
-        json.dumps(row, default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows
-    )
+    encoder = json.JSONEncoder(default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    lines = "".join(f"{encoder.encode({**row, LANDED_AT: landed_at})}\n" for row in events.to_pylist())
     is_new = not path.exists()
     with path.open("ab+") as file:
         end = whole_lines(file)
