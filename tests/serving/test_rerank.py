@@ -9,6 +9,7 @@ from serving.pipeline.rerank import ListConstraints, RankedCandidates, RankedLis
 from serving.rules.models import Rules, RuleSettings
 
 GROUPS, EACH = 4, 5
+GENRES = ["Action", "Adventure", "Animation", "Children"]
 IDS = np.arange(1, GROUPS * EACH + 1)
 NONE = np.empty(0, np.int64)
 
@@ -16,7 +17,7 @@ NONE = np.empty(0, np.int64)
 def films() -> FilmCatalogue:
     rows = [
         {
-            "movie_id": int(movie), "movie_genre_names": [f"genre {(movie - 1) // EACH}"],
+            "movie_id": int(movie), "movie_genre_names": [GENRES[(movie - 1) // EACH]],
             "movie_genres": [int(movie - 1) // EACH], "movie_director_name": f"director {movie % 3}",
             "movie_collection_id": 7 if movie in (1, 2, 3) else None, "movie_year": 1990 + int(movie),
         }
@@ -63,7 +64,7 @@ def test_a_click_lifts_what_is_like_it() -> None:
 
 
 def test_a_boost_is_for_its_device() -> None:
-    boost = {"boosts": [{"genres": ["genre 3"], "add": 1.0, "device": "tv"}]}
+    boost = {"boosts": [{"genres": [GENRES[3]], "add": 1.0, "device": "tv"}]}
     assert ids(listed(boost)) == ids(listed({}))
     assert {group(movie) for movie in ids(listed(boost, n=4, device="tv"))} == {3}
     assert listed({"boosts": [{"movie_ids": [1], "add": -1.0}]}).films[0].movie_id == 2

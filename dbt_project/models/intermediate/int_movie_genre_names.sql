@@ -1,6 +1,6 @@
--- What MovieLens, TMDb and later changes call the genres of each film; genre_index is null for a name that is not known.
--- A change that names genres names all of them. Names are told apart by nothing but their letters: dbt_project/genres.py
--- reads the same seeds for whoever asks before a build.
+-- What MovieLens, TMDb and later changes call the genres of each film; genre_index is null for a name that is not
+-- known. A change that names genres names all of them. Upper and lower case are the same, as in dbt_project/genres.py,
+-- which reads the same seeds for whoever asks before a build.
 with
 
 named as (

@@ -1,6 +1,6 @@
--- The archive's films and those that were added since. A change tells some fields of a film, the latest one that does; the
--- others stay as they were. feature_repo/feedback_events.py merges in the same way what the online features are told at
--- once: tests/features/test_events.py holds the two equal.
+-- The archive's films and those that were added since. A change tells some fields of a film; of each field the latest
+-- change counts that tells it, and the others stay as they were. feature_repo/feedback_events.py merges in the same way
+-- what the online features are told at once: tests/features/test_events.py holds the two equal.
 with
 
 archive as (

@@ -6,7 +6,9 @@ with
 latest as (
     select * from {{ ref('int_tmdb_documents_checked') }}
     where reason is null
-    qualify row_number() over (partition by tmdb_id order by fetched_at desc nulls last, landed_stamp desc, document_number desc) = 1
+    qualify row_number() over (
+        partition by tmdb_id order by fetched_at desc nulls last, landed_stamp desc, document_number desc
+    ) = 1
 ),
 
 documents as (
