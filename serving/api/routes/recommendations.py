@@ -43,10 +43,10 @@ def add_lists(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/popular", summary="The films with most ratings", **common)
     def popular(query: ForUserOf) -> Answer:
-        """Of all time."""
+        """Of all time, up to now."""
         return service.recommender.chart(POPULAR, query.user_id, query)
 
     @app.get("/v1/trending", summary="The films with most ratings lately", **common)
     def trending(query: ForUserOf) -> Answer:
-        """Of the 90 days before the last rating that the models know."""
+        """In the 90 days up to the last rating of all; behind them films without any then, by those of all time."""
         return service.recommender.chart(TRENDING, query.user_id, query)
