@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from serving.api.problems import status_of
 from serving.config import settings
 from serving.errors import ServingError
+from serving.pipeline.catalogue import title_of
 from serving.pipeline.recommender import POPULAR, Recommender
 from serving.runtime.service import Service
 from serving.schemas.events import LARGEST_ID
@@ -116,7 +117,7 @@ def content(
             found["moves"] = moves(found["answer"], found["changed"])
     if similar is not None:
         found["similar"] = recommender.similar(similar, user, ListQuery(n=SHOWN, explain=True))
-        found["similar_to"] = recommender.films.get(similar).get("movie_title")
+        found["similar_to"] = title_of(recommender.films.get(similar)) or f"film {similar}"
     return found
 
 
@@ -136,8 +137,8 @@ def history(recommender: Recommender, user: int | None, stars: list[Stars]) -> l
         pairs = list(
             zip(*(row[name][0].as_py() or [] for name in ("user_seen_movie_ids", "user_seen_ratings")), strict=True)
         )
-    title = recommender.films.get
-    return [(title(m).get("movie_title") or f"film {m}", stars) for m, stars in reversed(pairs[-SEEN:])]
+    film = recommender.films.get
+    return [(title_of(film(movie)) or f"film {movie}", stars) for movie, stars in reversed(pairs[-SEEN:])]
 
 
 def moves(before: Answer, after: Answer) -> dict[int, str]:
