@@ -27,9 +27,9 @@ class HeadAsGet:
             return await self.app(scope, receive, send)
 
         async def without_body(message: Message) -> None:
-            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        return await self.app(scope | {"method": "GET"}, receive, without_body)
+        return await self.app({**scope, "method": "GET"}, receive, without_body)
 
 
 class ClientLimit:
