@@ -7,7 +7,7 @@ when a chart is asked for.
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -16,65 +16,70 @@ import numpy as np
 import pyarrow as pa
 
 from feature_repo.running import RECENT_SECONDS
-from models.columns import integers, ragged
+from models.columns import arrays, integers, ragged
 from models.ids import Ids
 from serving.events.ledger import renewed_since
 from serving.features.reader import OnlineFeatures
 from serving.telemetry.deadlines import StageError, Stages
 
+RECENT = "movie_recent_timestamps"
+
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each of m films was rated, and when of late. Immutable."""
+    """How often each of m films was rated, and when of late. Immutable: what is read again stands beside the rest."""
 
-    ids: np.ndarray
-    """(m,) ascending."""
+    films: Ids
     ratings: np.ndarray
     """(m,) of all time."""
     row: np.ndarray
-    """(r,) the film of each rating of the 90 days up to its film's last one."""
+    """(r,) the film of each rating of the 90 days up to its film's last one, as of when all were read."""
     second: np.ndarray
-    """(r,) when that was, since 1970."""
+    """(r,) when that was, since 1970, ascending."""
+    fresh: dict[int, np.ndarray]
+    """Film to such seconds, ascending, for those read again since."""
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:
-        """Of what `OnlineFeatures.counts` reads."""
-        seconds, offsets = ragged(table, "movie_recent_timestamps")
-        ids = integers(table, "movie_id")
-        order = np.argsort(ids)
-        place = np.empty(len(ids), np.int64)
-        place[order] = np.arange(len(ids))
-        row = np.repeat(place, np.diff(offsets))
-        return cls(ids[order], integers(table, "movie_count_ratings", 0)[order], row, seconds.astype(np.int64))
+        """Of what `OnlineFeatures.counts` reads of all films."""
+        seconds, offsets = ragged(table, RECENT)
+        order = np.argsort(seconds, kind="stable")
+        row = np.repeat(np.arange(table.num_rows), np.diff(offsets))[order]
+        films = Ids(integers(table, "movie_id"))
+        return cls(films, integers(table, "movie_count_ratings", 0), row, seconds[order].astype(np.int64), {})
 
-    def renewed(self, newer: "Counts") -> "Counts":
-        """These with the films of `newer` in place of what was known of them."""
-        ids = np.union1d(self.ids, newer.ids)
-        ratings = np.zeros(len(ids), np.int64)
-        ratings[np.searchsorted(ids, self.ids)] = self.ratings
-        at = np.searchsorted(ids, newer.ids)
-        ratings[at] = newer.ratings
-        kept = ~np.isin(self.ids, newer.ids)[self.row]
-        row = np.concatenate([np.searchsorted(ids, self.ids)[self.row[kept]], at[newer.row]])
-        return Counts(ids, ratings, row, np.concatenate([self.second[kept], newer.second]))
+    def renewed(self, table: pa.Table) -> Self:
+        """These with some films as they were read again, which takes no time for the others."""
+        ids = integers(table, "movie_id")
+        new = ids[self.films.rows(ids) < 0]
+        films = Ids(np.concatenate([self.films.values, new])) if len(new) else self.films
+        at = films.rows(ids)
+        ratings = np.concatenate([self.ratings, np.zeros(len(new), np.int64)])
+        ratings[at] = integers(table, "movie_count_ratings", 0)
+        seconds = dict(zip(at.tolist(), arrays(table, RECENT), strict=True))
+        return replace(self, films=films, ratings=ratings, fresh=self.fresh | seconds)
 
     def of_film(self, movie_id: int) -> int:
         """The ratings of one film; 0 for one that is not known."""
-        at = int(np.searchsorted(self.ids, movie_id))
-        return int(self.ratings[at]) if at < len(self.ids) and self.ids[at] == movie_id else 0
+        at = int(self.films.rows(np.array([movie_id]))[0])
+        return int(self.ratings[at]) if at >= 0 else 0
 
     @cached_property
     def popular(self) -> "Chart":
         """By the ratings of all time."""
-        return Chart(self.ids, self.ratings, self.ratings)
+        return Chart(self.films.values, self.ratings, self.ratings)
 
     @cached_property
     def trending(self) -> "Chart":
         """By the ratings of the 90 days up to the last one of all; films without any follow, by those of all time."""
-        last = min(self.second.max(initial=0), int(time.time()))  # one of a wrong clock does not move the window
-        late = self.second > last - RECENT_SECONDS
-        recent = np.bincount(self.row[late], minlength=len(self.ids))
-        return Chart(self.ids, recent, self.ratings)
+        last = max(int(seconds[-1]) for seconds in (self.second, *self.fresh.values(), [0]) if len(seconds))
+        # one of a wrong clock does not move the window
+        start = min(last, int(time.time())) - RECENT_SECONDS
+        late = self.row[np.searchsorted(self.second, start, "right") :]
+        recent = np.bincount(late, minlength=len(self.films))
+        for row, seconds in self.fresh.items():
+            recent[row] = len(seconds) - np.searchsorted(seconds, start, "right")
+        return Chart(self.films.values, recent, self.ratings)
 
 
 class Chart:
@@ -114,7 +119,7 @@ class Charts:
                     self._stages.budgets["features"],
                     lambda: self._features.counts(np.array(films, np.int64)),
                 )
-                self._counts, self._number = self._counts.renewed(Counts.of(table)), max(self._number, number)
+                self._counts, self._number = self._counts.renewed(table), max(self._number, number)
         except (StageError, sqlite3.Error) as error:
             return self._counts, f"{error}; the ratings counted are those of before"
         return self._counts, None
