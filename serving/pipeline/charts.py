@@ -72,7 +72,7 @@ class Counts:
     @cached_property
     def trending(self) -> "Chart":
         """By the ratings of the 90 days up to the last one of all; films without any follow, by those of all time."""
-        last = max(int(seconds[-1]) for seconds in (self.second, *self.fresh.values(), [0]) if len(seconds))
+        last = max((int(seconds[-1]) for seconds in (self.second, *self.fresh.values()) if len(seconds)), default=0)
         # one of a wrong clock does not move the window
         start = min(last, int(time.time())) - RECENT_SECONDS
         late = self.row[np.searchsorted(self.second, start, "right") :]
