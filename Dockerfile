@@ -1,4 +1,5 @@
-# The service of compose.yaml. torch's CPU build is enough; docs/serving.md tells what is set by environment.
+# The service of compose.yaml. torch's CPU build is enough; docs/serving.md tells what is set by environment. It wants
+# CINEFEAST_READ_KEYS, or `--open` in the command, as it listens beyond the container's loopback.
 FROM python:3.11-slim
 WORKDIR /app
 COPY . .

@@ -124,11 +124,16 @@ class Settings(BaseSettings):
         validate_default=False,
     )
 
+    read_keys: KeyList = SecretStr("")
+    """Keys that may have answers about users: between commas, of 16 characters or more. Without any such key everybody
+    may, and the server listens on other addresses than loopback with `--open` only."""
     write_keys: KeyList = SecretStr("")
-    """Keys that may send events and read users' features: between commas, of 16 characters or more. Without any key
-    nobody may write."""
+    """Keys that may send events, too. Without any key nobody may write."""
     admin_keys: KeyList = SecretStr("")
     """Keys that may change films, too."""
+    keys_file: Annotated[Path | None, Hint("", "keys.toml")] = None
+    """A TOML file with more keys, lists `read`, `write` and `admin`. It is looked at before each use of a key, so they
+    are replaced without a restart."""
     rate_limit: Rate = "100/second"
     """Requests a key may send that need one, in each worker: a number a second, minute, hour or day."""
     read_limit: Rate = "1000/second"

@@ -5,6 +5,7 @@ ServingError
     OverloadedError     more waits than can be answered soon
     NotWrittenError     events could not be put on disk
     NotFoundError       no such thing
+    InvalidError        a value that nothing can have
     NoKeyError          no key that may do this
     TooManyError        asked more often than allowed
     TooLargeError       more was sent than is taken
@@ -55,6 +56,12 @@ class NotFoundError(ServingError):
     """There is no such thing."""
 
     next_step = "see /docs for what can be asked"
+
+
+class InvalidError(ServingError):
+    """A value that nothing that is served has."""
+
+    next_step = "see the values that the detail names"
 
 
 class NoKeyError(ServingError):

@@ -8,7 +8,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from serving.api.auth import Keys
-from serving.api.middleware import BodyLimit, ClientLimit, RequestLimit
+from serving.api.middleware import BodyLimit, ClientLimit, HeadAsGet, RequestLimit
 from serving.api.problems import add_handlers
 from serving.api.routes.events import add_events
 from serving.api.routes.films import add_films
@@ -54,6 +54,7 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLimit, most=settings().max_requests)
     app.add_middleware(ClientLimit, keys=keys)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
     for add in (add_health, add_page, add_lists, add_users, add_events, add_films):

@@ -1,55 +1,54 @@
-"""Who may write: API keys; and how often each key, and each client without one, may ask."""
+"""Who may do what, by API keys; and how often each key, and each client without one, may ask."""
 
 import hashlib
-import hmac
 import math
 import time
 from typing import Annotated
 
 from fastapi import Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
 
 from serving.api.rate_limit import Windows
-from serving.config import keys, settings
+from serving.config import settings
 from serving.errors import NoKeyError, TooManyError
+from serving.keys import KeyRing, Scope
 
 HEADER = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="one of $CINEFEAST_WRITE_KEYS or $CINEFEAST_ADMIN_KEYS"
+    name="X-API-Key",
+    auto_error=False,
+    description="one of $CINEFEAST_READ_KEYS, $CINEFEAST_WRITE_KEYS, $CINEFEAST_ADMIN_KEYS or $CINEFEAST_KEYS_FILE",
 )
+BASIC = HTTPBasic(auto_error=False)
+"""How a browser sends a key to the page, as a password. To nothing else: a site elsewhere could make it send one."""
 
 
 class Keys:
-    """The keys that were set when the server started, and their limits; an admin's key may write, too."""
+    """The keys in force, and how often each may be used."""
 
     def __init__(self) -> None:
         given = settings()
-        admin, write = keys(given.admin_keys), keys(given.write_keys)
-        self._may = {"write": [*write, *admin], "admin": admin}
+        self.ring = KeyRing()
         self._rate, self._read_rate = parse(given.rate_limit), parse(given.read_limit)
         self._asked = MovingWindowRateLimiter(MemoryStorage())
         self._windows = Windows()
         self._read = FixedWindowRateLimiter(self._windows)
 
-    def check(self, may: str, given: str | None) -> None:
-        """NoKeyError where the key may not do this, TooManyError where it asks too often."""
-        if not self._is_known(may, given):
-            raise NoKeyError(f"this needs a key that may {may}")
-        hit(self._asked, self._rate, digest(given), "with this key")
+    def check(self, scope: Scope, given: str | None) -> None:
+        """NoKeyError where the key may not do this, TooManyError where it changes something too often."""
+        if not self.ring.may(scope, given):
+            raise NoKeyError(f"this needs a key that may {scope}")
+        if scope != "read":  # which `count` counts
+            hit(self._asked, self._rate, digest(given), "with this key")
 
     def count(self, given: str | None, address: str) -> None:
         """TooManyError where a key asks for anything too often, or an address that sent none."""
-        if given and self._is_known("write", given):
+        if given and self.ring.may("read", given):
             hit(self._read, self._read_rate, digest(given), "with this key")
         else:
             hit(self._read, self._read_rate, address, "from this address")
-
-    def _is_known(self, may: str, given: str | None) -> bool:
-        sent = (given or "").encode("utf-8", "replace")
-        # every key is compared, in constant time: how long it takes tells nothing
-        return bool(sum(hmac.compare_digest(sent, key) for key in self._may[may]))
 
 
 def hit(limiter: RateLimiter, most: RateLimitItem, who: str, scope: str) -> None:
@@ -63,6 +62,33 @@ def hit(limiter: RateLimiter, most: RateLimitItem, who: str, scope: str) -> None
 def digest(key: str | None) -> str:
     """What stands for a key in memory."""
     return hashlib.sha256((key or "").encode("utf-8", "replace")).hexdigest()
+
+
+async def may_read(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
+    """Dependency of routes that answer about a user whatever the server is open for."""
+    request.app.state.keys.check("read", key)
+
+
+async def may_read_of_user(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
+    """Dependency of routes whose answers are about a user."""
+    if not request.app.state.keys.ring.is_open:
+        request.app.state.keys.check("read", key)
+
+
+async def may_read_of_named(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
+    """Dependency of routes whose answers are about a user where one is named."""
+    if "user_id" in request.query_params:
+        await may_read_of_user(request, key)
+
+
+async def may_see(
+    request: Request,
+    key: Annotated[str | None, Security(HEADER)],
+    login: Annotated[HTTPBasicCredentials | None, Security(BASIC)],
+) -> bool:
+    """Dependency of the page: whether it may be shown, by a key in the header or as the password of any login."""
+    ring = request.app.state.keys.ring
+    return ring.is_open or ring.may("read", key) or (login is not None and ring.may("read", login.password))
 
 
 async def may_write(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:

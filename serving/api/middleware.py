@@ -15,6 +15,23 @@ def is_limited(scope: Scope) -> bool:
     return scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith("/v1/"))
 
 
+class HeadAsGet:
+    """ASGI middleware: HEAD is answered wherever GET is, with the same headers and no body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a HEAD on as a GET, and keep the body of its answer."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await self.app(scope, receive, send)
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        return await self.app({**scope, "method": "GET"}, receive, without_body)
+
+
 class ClientLimit:
     """ASGI middleware: a client that asks more often than it may is answered with 429."""
 

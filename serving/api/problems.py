@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from serving.errors import (
+    InvalidError,
     NoKeyError,
     NotFoundError,
     NotReadyError,
@@ -30,6 +31,7 @@ PROBLEMS: dict[type[ServingError], tuple[str, int]] = {
     OverloadedError: ("overloaded", 503),
     NotWrittenError: ("not-written", 503),
     NotFoundError: ("not-found", 404),
+    InvalidError: ("invalid-request", 422),
     NoKeyError: ("key-needed", 401),
     TooManyError: ("too-many-requests", 429),
     TooLargeError: ("body-too-large", 413),

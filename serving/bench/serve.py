@@ -33,6 +33,8 @@ SOAKING = 8
 """Clients of a soak: more than there are cores, so that the server never rests."""
 WARM_UP, CANDIDATES = 50, 500
 BIN = Path(sys.executable).parent
+OPEN = {"CINEFEAST_READ_KEYS": "", "CINEFEAST_KEYS_FILE": ""}
+"""The server is for who measures alone, and is asked without a key."""
 
 
 def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def running(workers: int) -> Iterator[tuple[str, psutil.Process, float]]:
     command = [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)]
     with (
         tempfile.NamedTemporaryFile() as totals,
-        subprocess.Popen(command, stdout=totals, stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(command, stdout=totals, stderr=subprocess.DEVNULL, env=os.environ | OPEN) as server,
     ):
         try:
             while Path(totals.name).read_text().count("ready: ") < workers:

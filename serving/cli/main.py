@@ -261,6 +261,9 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="processes that answer, each with all models")] = 1,
+    may_be_open: Annotated[
+        bool, typer.Option("--open", help="answer about any user without a key, on any address, if no read key is set")
+    ] = False,
 ) -> None:
     """Answer recommendations over HTTP until stopped."""
     from serving.runtime.server import serve as run
@@ -270,7 +273,7 @@ def serve(
 
         return create_app(*arguments)
 
-    run(create_app, host, port, workers)
+    run(create_app, host, port, workers, may_be_open)
 
 
 @app.command()

@@ -16,6 +16,8 @@ SCHEMA = (
     "create table if not exists accepted (event_id text primary key, waiting text) without rowid",
     "create index if not exists waiting on accepted (event_id) where waiting is not null",
     "create table if not exists set_aside (event_id text primary key, body text, reason text not null) without rowid",
+    # films by when their online features were last renewed: a replaced row has a higher number than any before
+    "create table if not exists renewed (number integer primary key autoincrement, movie_id integer not null unique)",
 )
 
 
@@ -107,11 +109,13 @@ class Ledger:
             self._connection.execute("insert or replace into set_aside values (?, ?, ?)", (event_id, body, reason))
             self._connection.execute("update accepted set waiting = null where event_id = ?", (event_id,))
 
-    def are_online(self, events: Iterable[Event]) -> None:
+    def are_online(self, events: Sequence[Event]) -> None:
         """Note that the online features know of them now."""
         with self._transaction():
             rows = [(event.event_id,) for event in events]
             self._connection.executemany("update accepted set waiting = null where event_id = ?", rows)
+            films = [(movie_id,) for movie_id in sorted({e.movie_id for e in events if e.kind == "rating"})]
+            self._connection.executemany("insert or replace into renewed (movie_id) values (?)", films)
 
     def not_online(self, event_ids: Iterable[str]) -> set[str]:
         """Those of the ids whose events the online features do not know."""
@@ -130,6 +134,19 @@ class Ledger:
         self._connection.close()
 
 
+def renewed_since(path: Path, number: int) -> tuple[int, list[int]]:
+    """Films that ratings have renewed online after that `number`, in whichever worker, and the number to ask from next.
+
+    None where there is no ledger. sqlite3.Error where it cannot be read.
+    """
+    if not path.exists():
+        return number, []
+    query = "select number, movie_id from renewed where number > ? order by 1"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+        rows = connection.execute(query, (number,)).fetchall() if has_table(connection, "renewed") else []
+    return max([number, *(at for at, _ in rows)]), [movie_id for _, movie_id in rows]
+
+
 def read_backlog(path: Path) -> Backlog:
     """The backlog in a ledger that others may be writing; none where there is no ledger. CineFeastError if unusable."""
     if not path.exists():
@@ -143,13 +160,18 @@ def read_backlog(path: Path) -> Backlog:
 
 def counted(connection: sqlite3.Connection) -> Backlog:
     """The backlog in an open ledger, which an older version may have made without a table."""
-    tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
 
     def count(table: str, condition: str) -> int:
         query = f"select count(*) from {table} where {condition}"
-        return int(connection.execute(query).fetchone()[0]) if table in tables else 0
+        return int(connection.execute(query).fetchone()[0]) if has_table(connection, table) else 0
 
     return Backlog(count("accepted", "waiting is not null"), count("set_aside", "true"))
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the ledger has it: an older version may have made it."""
+    query = "select 1 from sqlite_master where type = 'table' and name = ?"
+    return connection.execute(query, (name,)).fetchone() is not None
 
 
 def unusable(path: Path, error: Exception) -> CineFeastError:

@@ -17,6 +17,7 @@ import redis.exceptions
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
+from models.columns import integers
 from serving.config import REDIS, addresses, text_of
 from serving.errors import OnlineStoreError
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 CATALOGUE = "catalogue_v1"
 SEEN = "seen_v1"
 RULES = "rules_v1"
+COUNTS = ("movie_state:movie_count_ratings", "movie_recent:movie_recent_timestamps")
+"""What charts are made of: no model reads it."""
+FILMS = "select movie_id, timestamp '2100-01-01' as event_timestamp from core.dim_movies"
 ONLINE_ERRORS = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, sqlite3.Error, OSError)
 """What a store that does not answer raises; redis-py's errors of a cluster are in part a kind of their own."""
 MOVIES_PER_READ = 1000
@@ -103,18 +107,20 @@ class OnlineFeatures:
         self.movie_fields = self._fields([CATALOGUE, RULES], "movie")
         self._users = ColumnReader(store, "user_id", self.user_fields)
         self._movies = ColumnReader(store, "movie_id", self.movie_fields)
+        self._counts = ColumnReader(store, "movie_id", self._counted())
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
         """A row a user: user_id and the user features; all null for a user who has none online."""
         return self._read(self._users, user_ids)
 
+    def movie_ids(self) -> np.ndarray:
+        """Every film that the store knows, ascending, whether or not a model was trained on it."""
+        found = self.store.get_historical_features(FILMS, ["movie_profile:movie_index"]).to_arrow()
+        return np.unique(integers(found, "movie_id"))
+
     def catalogue(self, movie_ids: np.ndarray) -> Catalogue:
         """The features of all `movie_ids` that are online; CineFeastError when none is."""
-        chunks = [
-            self._read(self._movies, movie_ids[start : start + MOVIES_PER_READ].tolist())
-            for start in range(0, len(movie_ids), MOVIES_PER_READ)
-        ]
-        table = pa.concat_tables(chunks).combine_chunks()
+        table = self._read_many(self._movies, movie_ids)
         table = table.filter(pc.is_valid(table["movie_index"]))
         if table.num_rows == 0:
             raise CineFeastError(
@@ -122,6 +128,18 @@ class OnlineFeatures:
                 feast_command(MATERIALIZE),
             )
         return Catalogue(table, content_hash(table))
+
+    def counts(self, movie_ids: np.ndarray) -> pa.Table:
+        """How many ratings each film has, and the seconds of those in the 90 days up to its last."""
+        return self._read_many(self._counts, movie_ids)
+
+    def _counted(self) -> dict[str, pa.Field]:
+        from feature_repo.online_store.columns import arrow_fields
+
+        found: dict[str, pa.Field] = {}
+        for view in {reference.split(":")[0] for reference in COUNTS}:
+            found |= arrow_fields(self.store.get_feature_view(view))
+        return {reference: found[reference] for reference in COUNTS}
 
     def _fields(self, services: list[str], entity: str) -> dict[str, pa.Field]:
         """Feature reference "view:feature" -> its Arrow field, for the services' views of `entity`."""
@@ -143,6 +161,13 @@ class OnlineFeatures:
                 if view.name in views:
                     fields |= arrow_fields(view)
         return fields
+
+    def _read_many(self, reader: "ColumnReader", ids: np.ndarray) -> pa.Table:
+        chunks = [
+            self._read(reader, ids[start : start + MOVIES_PER_READ].tolist())
+            for start in range(0, max(len(ids), 1), MOVIES_PER_READ)
+        ]
+        return pa.concat_tables(chunks).combine_chunks()
 
     def _read(self, reader: "ColumnReader", ids: Sequence[int]) -> pa.Table:
         try:

@@ -1,6 +1,7 @@
 """What serving knows of all films, in memory: the catalogue as it was read online, and the changes since."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from models.ids import Ids
 from serving.rules.models import ItemFilter
 
 Film = dict[str, Any]
+PLACEHOLDERS = ("unknown", "unkonwn")
+"""Titles that stand where MovieLens has none, if no year is known either: films that were called so have one."""
+RAW_ID = re.compile(r"[mg]\.[0-9a-z_]+")
+"""Freebase's id of somebody, where no name is known: it tells nobody anything."""
 REMEMBERED = 256
 """Answers to `fitting` that are kept."""
 
@@ -47,7 +52,11 @@ class FilmCatalogue:
             known = self._film.get(movie_id, {"movie_id": movie_id})
             self._film[movie_id] = known | {name: value for name, value in given.items() if value}
         self.ids = Ids(np.array(list(self._film), np.int64))
-        self.retired = np.array([movie_id for movie_id, u in updates.items() if u.is_retired], np.int64)
+        retired = [movie_id for movie_id, update in updates.items() if update.is_retired]
+        nameless = [movie_id for movie_id, film in self._film.items() if is_placeholder(film)]
+        self.withheld = np.array([*retired, *nameless], np.int64)
+        """Films that no list shows: those that are retired, and what stands for no film."""
+        self.genres = sorted({name for film in self._film.values() for name in film.get("movie_genre_names") or []})
         self.codes = {
             "genre": coded([next(iter(film.get("movie_genre_names") or []), None) for film in self._film.values()]),
             "director": coded([film.get("movie_director_name") for film in self._film.values()]),
@@ -62,6 +71,16 @@ class FilmCatalogue:
         """The film's features by name; none for a film that is not known."""
         return self._film.get(movie_id, {})
 
+    def is_retired(self, movie_id: int) -> bool:
+        """Whether it is never to be shown again."""
+        update = self.updates.get(movie_id)
+        return update is not None and update.is_retired
+
+    def unknown_genres(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that no film has, whether in capitals or not."""
+        there = {genre.casefold() for genre in self.genres}
+        return [name for name in names if name.casefold() not in there]
+
     def __contains__(self, movie_id: int) -> bool:
         return movie_id in self._film
 
@@ -71,7 +90,8 @@ class FilmCatalogue:
         if found is None:
             if len(self._fitting) >= REMEMBERED:
                 self._fitting = {}
-            found = np.array([fits(film, item_filter) for film in self._film.values()], bool)
+            genres = {name.casefold() for name in item_filter.genres}
+            found = np.array([fits(film, item_filter, genres) for film in self._film.values()], bool)
             self._fitting[item_filter] = found
         return found
 
@@ -83,18 +103,33 @@ class FilmCatalogue:
         return np.clip(near, 0.0, 1.0)
 
 
-def fits(film: Film, item_filter: ItemFilter) -> bool:
-    """Whether a film fits everything that is given; what is not known of it fits nothing."""
+def fits(film: Film, item_filter: ItemFilter, genres: set[str]) -> bool:
+    """Whether a film fits everything that is given, `genres` without capitals; what is not known of it fits nothing."""
     year = film.get("movie_year")
     return (
         (not item_filter.movie_ids or film["movie_id"] in item_filter.movie_ids)
-        and (not item_filter.genres or not item_filter.genres.isdisjoint(film.get("movie_genre_names") or []))
+        and (not genres or any(name.casefold() in genres for name in film.get("movie_genre_names") or []))
         and (not item_filter.directors or film.get("movie_director_name") in item_filter.directors)
         and (not item_filter.languages or film.get("movie_language") in item_filter.languages)
         and (not item_filter.certifications or film.get("movie_certification") in item_filter.certifications)
         and (item_filter.year_from is None or (year is not None and year >= item_filter.year_from))
         and (item_filter.year_to is None or (year is not None and year <= item_filter.year_to))
     )
+
+
+def is_placeholder(film: Film) -> bool:
+    """Whether a row of the data stands for no film that anybody could find."""
+    return film.get("movie_year") is None and (film.get("movie_title") or "").casefold() in PLACEHOLDERS
+
+
+def title_of(film: Film) -> str | None:
+    """The title to show; None for what has none."""
+    return None if is_placeholder(film) else film.get("movie_title")
+
+
+def real_names(given: Iterable[str | None]) -> list[str]:
+    """Those that are names, and no ids."""
+    return [name for name in given if name and not RAW_ID.fullmatch(name)]
 
 
 def coded(values: list[Any]) -> np.ndarray:

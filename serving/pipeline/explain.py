@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from models.columns import ragged
 from models.recall.neighbours.item_cf import ItemCF
 from models.two_stage import TwoStage
-from serving.pipeline.catalogue import Film, FilmCatalogue
+from serving.pipeline.catalogue import Film, FilmCatalogue, real_names, title_of
 from serving.pipeline.rerank import RankedItem
 from serving.pipeline.user_context import UserContext
 from serving.schemas.responses import Film as FilmName
 from serving.schemas.responses import Reasons
 
 WINDOW = 50
+LIKED, DISLIKED = 3.5, 2.0
+"""Stars from which a film counts as liked, and those up to which it never does, whatever the user's mean."""
 NEAR = 0.3
 """Cosine from which a film of the user counts as why another is there."""
 
@@ -22,13 +25,13 @@ def reasons(
     placed: Sequence[RankedItem], context: UserContext, films: FilmCatalogue, models: TwoStage
 ) -> list[Reasons]:
     """The reasons of each film of a list."""
-    watched = context.films("user_seen_movie_ids")[-WINDOW:]
+    watched = liked(context, films)[-WINDOW:]
     history = [film for movie in watched if (film := films.get(int(movie)))]
     ids = np.array([film.movie_id for film in placed], np.int64)
     return [
         Reasons(
             channels=one.channels,
-            because_you_watched=[FilmName(movie_id=i, title=films.get(i).get("movie_title")) for i in led],
+            because_you_watched=[FilmName(movie_id=i, title=title_of(films.get(i))) for i in led],
             **shared(films.get(one.movie_id), history),
             score_parts=one.parts,
             rules=one.rules,
@@ -37,12 +40,28 @@ def reasons(
     ]
 
 
+def liked(context: UserContext, films: FilmCatalogue) -> np.ndarray:
+    """Films with a title that somebody liked: 3.5 stars or their own mean, and above, by the last rating of each."""
+    movies, stars = context.films("user_seen_movie_ids"), ragged(context.row, "user_seen_ratings")[0]
+    last: dict[int, float] = {}
+    for movie, rating in zip(movies.tolist(), stars.tolist(), strict=True):
+        last.pop(movie, None)
+        last[movie] = rating
+    mean = float(np.mean(stars)) if len(stars) else LIKED
+    enough = [
+        movie
+        for movie, rating in last.items()
+        if (rating >= LIKED or DISLIKED < rating >= mean) and title_of(films.get(movie))
+    ]
+    return np.array(enough, np.int64)
+
+
 def because(
     context: UserContext, watched: np.ndarray, ids: np.ndarray, films: FilmCatalogue, models: TwoStage
 ) -> list[list[int]]:
-    """For each film the films of the user that speak most for it: by co-ratings, or else by their vectors."""
+    """For each film those of the films watched that speak most for it: by co-ratings, or else by their vectors."""
     item_cf = next((c for c in models.channels.values() if isinstance(c, ItemCF)), None)
-    found = item_cf.contributors(context.row, ids) if item_cf and len(watched) else [[] for _ in ids]
+    found = item_cf.contributors(context.row, ids, watched) if item_cf and len(watched) else [[] for _ in ids]
     rows, seen = films.ids.rows(ids), films.ids.rows(watched)
     seen = seen[seen >= 0]
     if len(seen):
@@ -54,17 +73,17 @@ def because(
 
 
 def shared(film: Film, history: list[Film]) -> dict[str, Any]:
-    """What a film has in common with the films watched: director, cast, and genres that a third of them have."""
-    director = film.get("movie_director_name")
+    """What a film has in common with films that were liked: director, cast, and genres that a third of them have."""
+    directors = real_names([film.get("movie_director_name")])
+    known = {seen.get("movie_director_name") for seen in history}
     actors = {name for seen in history for name in seen.get("movie_lead_cast_names") or []}
     genres = [
         name
         for name in film.get("movie_genre_names") or []
         if history and sum(name in (seen.get("movie_genre_names") or []) for seen in history) * 3 >= len(history)
     ]
-    knows = director is not None and any(seen.get("movie_director_name") == director for seen in history)
     return {
-        "shared_director": director if knows else None,
-        "shared_cast": [name for name in film.get("movie_lead_cast_names") or [] if name in actors],
+        "shared_director": next((name for name in directors if name in known), None),
+        "shared_cast": [name for name in real_names(film.get("movie_lead_cast_names") or []) if name in actors],
         "shared_genres": genres,
     }

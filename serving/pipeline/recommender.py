@@ -7,31 +7,33 @@ recall's order, features as they were, popularity in the end; the answer says so
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo.running import UserHistory
-from models.columns import integers
 from models.recall.merge import Candidates
 from models.two_stage import TwoStage
 from serving.errors import NotFoundError
 from serving.events.film_updates import FilmUpdates
 from serving.features.reader import OnlineFeatures
 from serving.pipeline.candidates import recall_in_time
-from serving.pipeline.catalogue import FilmCatalogue
+from serving.pipeline.catalogue import FilmCatalogue, real_names, title_of
+from serving.pipeline.charts import Charts
 from serving.pipeline.explain import reasons
 from serving.pipeline.request import ListRequest
 from serving.pipeline.rerank import ListConstraints, RankedCandidates, RankedItem, apply_rules
-from serving.pipeline.similar_items import similar_items, vector_space
+from serving.pipeline.similar_items import VectorSpace, placed_by_content, similar_items, vector_space
 from serving.pipeline.user_context import UserContext, UserContexts
 from serving.rules.file import RuleFile
 from serving.schemas.requests import CandidatesQuery, ListQuery, Stars
-from serving.schemas.responses import Answer, Item, Reasons, Strategy, Versions
+from serving.schemas.responses import Answer, FilmDetails, Item, Reasons, Strategy, Versions
 from serving.telemetry.deadlines import StageError, Stages
 
 POPULAR, TRENDING = "popularity", "popularity_recent"
+"""Charts, by the names of the channels that bring the same as of the models' cut-off."""
 
 
 class Recommender:
@@ -40,6 +42,7 @@ class Recommender:
     features: the online store's door
     models: recall channels and ranker, loaded, and their version
     stages: what runs each stage in its time
+    ledger: the file that tells which films events have renewed
     Raises CineFeastError when films have no features online, OnlineStoreError when the store is down.
     """
 
@@ -51,18 +54,22 @@ class Recommender:
         updates: FilmUpdates,
         rules: RuleFile,
         stages: Stages,
+        ledger: Path,
     ) -> None:
         self.features, self.models, self.version = features, models, version
         self.rules, self.stages, self.metrics = rules, stages, stages.metrics
         self.note: Callable[[UserContext, np.ndarray, list[int]], None] | None = None
         """Told of each ranked answer for a user: the films that were ranked, and those shown. It never waits."""
-        self.catalogue = features.catalogue(models.movie_ids)
+        movie_ids = features.movie_ids()
+        self.catalogue = features.catalogue(movie_ids)
+        added = np.array(list(updates.latest()), np.int64)
+        self._charts = Charts(features, np.union1d(movie_ids, added), ledger, stages)
         self.contexts = UserContexts(features, self.stages)
         self._updates = updates
-        self._films = FilmCatalogue(self.catalogue.table, updates.latest(), vector_space(models))
-        counts = integers(self.catalogue.table, "movie_count_ratings", 0)
-        order = np.argsort(-counts, kind="stable")
-        self._most_rated = integers(self.catalogue.table, "movie_id")[order], counts[order].astype(np.float32)
+        self._films = FilmCatalogue(self.catalogue.table, updates.latest(), self._space())
+
+    def _space(self) -> VectorSpace:
+        return placed_by_content(vector_space(self.models), self.catalogue.table)
 
     @property
     def films(self) -> FilmCatalogue:
@@ -98,6 +105,25 @@ class Recommender:
     def chart(self, channel: str, user_id: int | None, query: ListQuery) -> Answer:
         """A list that is the same for everyone, less what the user has seen."""
         return self._chart(channel, self._request(self._context(user_id), query))
+
+    def film(self, movie_id: int) -> FilmDetails:
+        """What is known of a film; NotFoundError where there is none."""
+        if movie_id not in self.films:
+            raise NotFoundError(f"no film {movie_id}")
+        known = self.films.get(movie_id)
+        return FilmDetails(
+            movie_id=movie_id,
+            title=title_of(known),
+            year=known.get("movie_year"),
+            genres=known.get("movie_genre_names") or [],
+            language=known.get("movie_language"),
+            director=next(iter(real_names([known.get("movie_director_name")])), None),
+            cast=real_names(known.get("movie_lead_cast_names") or []),
+            certification=known.get("movie_certification"),
+            count_ratings=self._charts.now()[0].of_film(movie_id),
+            is_retired=self.films.is_retired(movie_id),
+            is_in_models=movie_id in self.models.movie_ids,
+        )
 
     def rerank(self, user_id: int, movie_ids: list[int], query: ListQuery) -> Answer:
         """The given films in the user's order; those that they may not see, and unknown ones, are left out."""
@@ -170,20 +196,11 @@ class Recommender:
     def _chart(self, channel: str, request: ListRequest, reason: str | None = None) -> Answer:
         context, exclude = request.context, request.excluded_ids
         size = request.query.n + len(context.excluded_ids) + 100  # enough for rules to choose from
-        try:
-            if channel not in self.models.channels:
-                raise StageError(f"recall:{channel}: no such channel is served")
-            chart = self.models.channels[channel]
-            ids, scores = self.stages.run(
-                f"recall:{channel}",
-                self.stages.budgets["recall"],
-                lambda: chart.recommend(context.row, size, [exclude]),
-            )
-        except StageError as error:
-            context.degraded.append(f"{error}; by the ratings that the films' features count")
-            ranked = RankedCandidates(*self._most_rated, {})
-        else:
-            ranked = RankedCandidates(ids[0], scores[0], {channel: np.arange(1, ids.shape[1] + 1)})
+        counts, why = self._charts.now()
+        if why:
+            context.degraded.append(why)
+        ids, numbers = (counts.popular if channel == POPULAR else counts.trending).without(exclude, size)
+        ranked = RankedCandidates(ids, numbers, {channel: np.arange(1, len(ids) + 1)})
         strategy: Strategy = "popularity" if channel == POPULAR else "trending"
         return self._list(ranked, request, strategy, reason)
 
@@ -227,7 +244,7 @@ def item(rank: int, film: RankedItem, films: FilmCatalogue, why: Reasons | None)
     return Item(
         rank=rank,
         movie_id=film.movie_id,
-        title=known.get("movie_title"),
+        title=title_of(known),
         year=known.get("movie_year"),
         genres=known.get("movie_genre_names") or [],
         score=film.score,

@@ -85,9 +85,11 @@ def hard_filters(
     rows: np.ndarray, settings: RuleSettings, films: FilmCatalogue, wanted: ListConstraints
 ) -> tuple[np.ndarray, list[str]]:
     """Which rows of the films (m,) no list may show, and a note where that leaves none of the candidates' rows (c,)."""
+    named = [*settings.hide, *settings.boosts]
+    unknown = films.unknown_genres(sorted({genre for item_filter in named for genre in item_filter.genres}))
+    notes = [f"no film has the genre {genre}, which a rule names" for genre in unknown]
     hidden = np.zeros(len(films.ids), bool)
-    hidden[known(films, np.concatenate([wanted.excluded_ids, films.retired]))] = True
-    notes = []
+    hidden[known(films, np.concatenate([wanted.excluded_ids, films.withheld]))] = True
     for number, item_filter in enumerate(settings.hide):
         before = not hidden[rows].all()
         hidden |= films.fitting(item_filter)

@@ -1,8 +1,11 @@
 """Films similar to a film."""
 
 import numpy as np
+import pyarrow as pa
 
+from models.columns import integers
 from models.ids import Ids
+from models.recall.content.content import ContentConfig, nearest
 from models.recall.neighbours.neighbours import Neighbours
 from models.recall.search.vectors import VectorRecaller
 from models.two_stage import TwoStage
@@ -11,12 +14,34 @@ from serving.pipeline.rerank import RankedCandidates
 
 NEAREST = 200
 """Films near to one by vectors that are looked at."""
+NEIGHBOURS = 10
+"""Films whose places make that of one that no model was trained on."""
+VectorSpace = tuple[Ids, np.ndarray]
 
 
-def vector_space(models: TwoStage) -> tuple[Ids, np.ndarray]:
+def vector_space(models: TwoStage) -> VectorSpace:
     """Vectors (m, d) of the films of the first channel that compares vectors, and whose they are; none without one."""
     found = next((c for c in models.channels.values() if isinstance(c, VectorRecaller)), None)
     return (found.films, found.vectors) if found else (Ids(np.empty(0, np.int64)), np.zeros((1, 1), np.float32))
+
+
+def placed_by_content(space: VectorSpace, catalogue: pa.Table) -> VectorSpace:
+    """The space with the other films of the catalogue in it: each at the mean of those nearest to it by content.
+
+    Gantner et al., Learning attribute-to-feature mappings for cold-start recommendations (ICDM 2010): k nearest
+    neighbours. A film of whose content nothing is known gets zeros, and so no place.
+    """
+    placed, vectors = space
+    ids = integers(catalogue, "movie_id")
+    rows = placed.rows(ids)
+    new = np.flatnonzero(rows < 0)
+    if not len(new) or not len(placed):
+        return space
+    config = ContentConfig.read("content").changed({"neighbours": NEIGHBOURS})
+    near = nearest(catalogue, config, new)[:, rows >= 0]
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    found = near @ (vectors / length)[rows[rows >= 0]]
+    return Ids(np.concatenate([placed.values, ids[new]])), np.concatenate([vectors, found.astype(np.float32)])
 
 
 def similar_by_channel(models: TwoStage, films: FilmCatalogue, movie_id: int) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dbt_project.workspace import workspace
+from serving.pipeline.catalogue import title_of
 from serving.pipeline.recommender import Recommender
 from serving.reports.metric_tables import terminal_table
 from serving.schemas.requests import CandidatesQuery
@@ -72,7 +73,8 @@ def print_user(console: Console, recommender: Recommender, user: dict[str, Any])
     console.print(f"\n[bold]user {user['user_id']}[/bold] ({answer.reason or 'known'}; strategy {answer.strategy})")
     films = user.get("user_recent_movie_ids") or []
     for movie, rating in list(zip(films, user.get("user_recent_ratings") or [], strict=True))[-LAST_FILMS:]:
-        console.print(f"  saw {recommender.films.get(movie).get('movie_title')} ({rating:g} stars)", markup=False)
+        title = title_of(recommender.films.get(movie)) or f"film {movie}"
+        console.print(f"  saw {title} ({rating:g} star{'' if rating == 1 else 's'})", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for column in ("", "recommended", "why"):
         table.add_column(column, overflow="fold")

@@ -33,7 +33,7 @@ def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender
     models = TwoStage.load(place.artifacts, store)
     UserVectors(models, version, vectors or settings().user_vectors, vector_store(), stages.metrics)
     features = OnlineFeatures(store, models.services)
-    return Recommender(features, models, version, FilmUpdates(place), rules, stages)
+    return Recommender(features, models, version, FilmUpdates(place), rules, stages, place.events / "accepted.db")
 
 
 def models_version(artifacts: Path) -> str:

@@ -5,13 +5,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
 from dbt_project.errors import CineFeastError
-from serving.config import settings, unknown
+from serving.config import export, settings, unknown
 from serving.features.reader import check_built
+from serving.keys import KeyRing
 from serving.runtime.supervisor import supervise
 from serving.telemetry.metrics import share_between_workers
 
@@ -25,20 +27,28 @@ AppFactory = Callable[[Callable[["Stages"], "Recommender"], Callable[["Service"]
 """Makes the ASGI app of what loads a recommender, and what is to be told once the warm-up has ended."""
 
 
-def serve(create_app: AppFactory, host: str, port: int, workers: int = 1) -> None:
+def serve(create_app: AppFactory, host: str, port: int, workers: int = 1, may_be_open: bool = False) -> None:
     """Serve with so many processes until SIGINT or SIGTERM. The URL is printed when one can give the first answer.
+
+    `may_be_open`: answers about users may need no key on another address than loopback.
 
     Workers are forked, so `create_app` imports what is heavy when it is called, not before.
 
-    Raises CineFeastError when a setting is wrong or the port is taken, or when the warm-up finds a step that has not
-    run.
+    Raises CineFeastError when a setting is wrong, the address would be open without having been asked for, or the port
+    is taken, or when the warm-up finds a step that has not run.
     """
     settings()  # what is wrong is told once, by no worker
     for line in unknown():
         print(f"warning: {line}; next: cinefeast settings", file=sys.stderr)
+    is_open = check_reach(host, may_be_open)
     check_built()
     with listen(host, port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"
+        if is_open:
+            print(
+                f"open: whoever reaches {url} is told what any user watched; CINEFEAST_READ_KEYS closes that",
+                flush=True,
+            )
         if workers == 1:
             run(create_app, listener, url)
         else:
@@ -49,6 +59,28 @@ def serve(create_app: AppFactory, host: str, port: int, workers: int = 1) -> Non
                     run(create_app, listener, url)
 
                 supervise(workers, work, lambda child: mark_process_dead(child, folder))
+
+
+def check_reach(host: str, may_be_open: bool) -> bool:
+    """Whether answers about users need no key; CineFeastError where that is not as it was asked for."""
+    is_open = KeyRing().is_open
+    if may_be_open and not is_open:
+        raise CineFeastError("--open is given, and a read key is set, which closes", "cinefeast serve without --open")
+    if is_open and not may_be_open and not is_loopback(host):
+        raise CineFeastError(
+            f"without a read key whoever reaches {host} is told what any user watched",
+            f"{export('CINEFEAST_READ_KEYS')}, or add --open if that is wanted",
+        )
+    return is_open
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this machine alone reaches it, by every address that it has."""
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host or None, 0, flags=socket.AI_PASSIVE)}
+    except OSError:
+        return False
+    return all(ip_address(address.partition("%")[0]).is_loopback for address in found)
 
 
 def listen(host: str, port: int) -> socket.socket:

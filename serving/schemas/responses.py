@@ -57,10 +57,10 @@ class Reasons(BaseModel):
     """Why a film is in the list."""
 
     channels: dict[str, int] = Field(description="recall channel -> the film's rank in it, from 1")
-    because_you_watched: list[Film] = Field(default=[], description="films of the user that led to this one")
-    shared_director: str | None = Field(default=None, description="director of this film and a recent one")
-    shared_cast: list[str] = Field(default=[], description="lead actors of this film and a recent one")
-    shared_genres: list[str] = Field(default=[], description="genres of the film that the user watches most")
+    because_you_watched: list[Film] = Field(default=[], description="films that the user liked, which led to this one")
+    shared_director: str | None = Field(default=None, description="director of this film and of one that was liked")
+    shared_cast: list[str] = Field(default=[], description="lead actors of this film and of one that was liked")
+    shared_genres: list[str] = Field(default=[], description="genres of the film that a third of the films liked have")
     score_parts: dict[str, float] = Field(
         default={}, description="relevance from 0 to 1, what rules and clicks added, likeness to the films above"
     )
@@ -106,6 +106,42 @@ class Answer(BaseModel):
     catalogue_version: str = Field(description="hash of the films' features that the answer was made with")
     versions: Versions | None = Field(default=None, description="null unless explain=true")
     items: list[Item]
+
+
+class FilmDetails(BaseModel):
+    """A film as it is known now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "movie_id": 50,
+                    "title": "Star Wars",
+                    "year": 1977,
+                    "genres": ["Action", "Adventure", "Sci-Fi"],
+                    "language": "en",
+                    "director": "George Lucas",
+                    "cast": ["Mark Hamill", "Harrison Ford"],
+                    "certification": None,
+                    "count_ratings": 583,
+                    "is_retired": False,
+                    "is_in_models": True,
+                }
+            ]
+        }
+    )
+
+    movie_id: int
+    title: str | None
+    year: int | None
+    genres: list[str]
+    language: str | None = Field(description="original language, ISO 639-1")
+    director: str | None
+    cast: list[str] = Field(description="lead actors")
+    certification: str | None
+    count_ratings: int = Field(description="of all time, events included")
+    is_retired: bool = Field(description="whether it is never shown")
+    is_in_models: bool = Field(description="whether a model was trained on it; `cinefeast train` takes in the others")
 
 
 class UserFeatures(BaseModel):

@@ -97,5 +97,7 @@ def test_scores_add_up_and_name_who_spoke(channels: dict[str, Any]) -> None:
     row = channel.films.rows(ids[0])[0]
     said = {first: earlier * channel.similar[0, row], second: channel.similar[1, row]}
     assert scores[0, 0] == pytest.approx(sum(said.values()))
-    assert channel.contributors(user, ids[0])[0][0] == max(said, key=lambda film: said[film])
-    assert channel.contributors(user, np.array([-5])) == [[]]
+    most, least = sorted(said, key=lambda film: said[film], reverse=True)
+    assert channel.contributors(user, ids[0], np.array([first, second]))[0][0] == most
+    assert channel.contributors(user, ids[0], np.array([least])) == [[least] if said[least] > 0 else []]
+    assert channel.contributors(user, np.array([-5]), np.array([first, second])) == [[]]

@@ -12,7 +12,7 @@ from models.recall.merging import Merging
 from models.recall.neighbours.item_cf import ItemCF
 from models.two_stage import TwoStage
 from serving.pipeline.catalogue import FilmCatalogue
-from serving.pipeline.explain import because, reasons, shared
+from serving.pipeline.explain import because, liked, reasons, shared
 from serving.pipeline.rerank import RankedItem
 from serving.pipeline.user_context import UserContext
 from tests.models.conftest import untrained
@@ -52,8 +52,9 @@ def models() -> TwoStage:
     return TwoStage({"item_cf": item_cf}, None, Merging.even(["item_cf"]))
 
 
-def user(*seen: int) -> UserContext:
-    past = {"movie_ids": list(seen), "ratings": [4.0] * len(seen), "timestamps": list(range(len(seen)))}
+def user(*seen: int, ratings: list[float] | None = None) -> UserContext:
+    given = [4.0] * len(seen) if ratings is None else ratings
+    past = {"movie_ids": list(seen), "ratings": given, "timestamps": list(range(len(seen)))}
     lists = {f"user_{window}_{name}": [values] for window in ("seen", "recent") for name, values in past.items()}
     return UserContext(1, pa.table(lists))
 
@@ -83,6 +84,52 @@ def test_what_is_shared_is_a_director_an_actor_and_genres_of_a_third_of_the_hist
     nothing = {"shared_director": None, "shared_cast": [], "shared_genres": []}
     assert shared(films.get(4), [films.get(5), drama]) == nothing  # two unknown directors are not the same
     assert shared(both, []) == shared(films.get(GONE), [drama]) == nothing
+
+
+@pytest.mark.parametrize(
+    ("ratings", "expected"),
+    [
+        ([3.5, 3.0, 2.0], [1, 2]),  # of a mean of 2.83
+        ([5.0, 3.5, 4.0], [1, 2, 3]),  # 3.5 is liked, whatever the mean
+        ([1.0, 2.0, 2.0], []),  # 2 is not, whatever the mean
+        ([1.0, 2.5, 1.0], [2]),
+    ],
+)
+def test_what_was_liked(films: FilmCatalogue, ratings: list[float], expected: list[int]) -> None:
+    assert liked(user(1, 2, 3, ratings=ratings), films).tolist() == expected
+
+
+def test_of_a_film_rated_again_the_last_rating_counts(films: FilmCatalogue) -> None:
+    assert liked(user(1, 2, 1, ratings=[5.0, 4.0, 1.0]), films).tolist() == [2]
+    assert liked(user(1, 2, 1, ratings=[1.0, 4.0, 5.0]), films).tolist() == [2, 1]
+
+
+def test_only_what_was_liked_speaks_for_a_film(films: FilmCatalogue, models: TwoStage) -> None:
+    """Film 2 speaks most for 3 by co-ratings, 1 is all that is near to 6 by vectors."""
+    placed = [RankedItem(movie, 0.5, {}, {}, []) for movie in (3, NEW)]
+
+    def led(*ratings: float) -> list[list[int]]:
+        found = reasons(placed, user(1, 2, ratings=list(ratings)), films, models)
+        return [[one.movie_id for one in reason.because_you_watched] for reason in found]
+
+    assert led(4.0, 4.0) == [[2, 1], [1]]
+    assert led(4.0, 1.0) == [[1], [1]]
+    assert led(1.0, 4.0) == [[2], []]
+    assert led(1.0, 2.0) == [[], []]
+    (of_three, _) = reasons(placed, user(1, 2, ratings=[4.0, 1.0]), films, models)
+    assert (of_three.shared_cast, of_three.shared_genres) == ([], ["Drama"])
+
+
+def test_ids_and_placeholders_are_told_to_nobody(models: TwoStage) -> None:
+    raw = {"movie_director_name": "m.03bw6", "movie_lead_cast_names": ["m.0x_1", "Mo.1"]}
+    rows = [film(1, movie_year=None, **raw), film(2, **raw), film(3) | {"movie_title": "unkonwn"},
+            film(4) | {"movie_title": "Unknown", "movie_year": 2011}]  # fmt: skip
+    vectors = np.ones((4, 1), np.float32)
+    named = FilmCatalogue(pa.Table.from_pylist(rows), {}, (Ids(IDS[:4]), vectors))
+    (of_two,) = reasons([RankedItem(2, 0.5, {}, {}, [])], user(1, 3), named, models)
+    assert (of_two.shared_director, of_two.shared_cast) == (None, ["Mo.1"])
+    assert [one.movie_id for one in of_two.because_you_watched] == [1]
+    assert named.withheld.tolist() == [3]
 
 
 def test_a_reason_is_told_for_each_film_in_its_place(films: FilmCatalogue, models: TwoStage) -> None:

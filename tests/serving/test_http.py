@@ -81,6 +81,8 @@ def test_health_and_documentation(on_sqlite: httpx.Client) -> None:
     schemas = on_sqlite.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["Answer"]["examples"][1]["strategy"] == "popularity"
     assert on_sqlite.get("/docs").status_code == 200
+    told = f"open: whoever reaches {str(on_sqlite.base_url).rstrip('/')} is told what any user watched"
+    assert told in on_sqlite.log.read_text()  # type: ignore[attr-defined]
 
 
 def test_metrics_count_outcomes_and_time_stages(on_sqlite: httpx.Client) -> None:

@@ -97,6 +97,20 @@ def test_filters_and_exclusions_hold(client: httpx.Client, demo: Demo, path: str
 
 
 @every_list
+def test_a_genre_is_known_in_any_capitals_or_refused(client: httpx.Client, demo: Demo, path: str) -> None:
+    films = demo.data.films
+    there = sorted({genre for film in films for genre in film.genres})
+    genre = ask(client, films, path, n=100)["items"][0]["genres"][0]
+    found = ask(client, films, path, n=100, genre=genre.upper())
+    assert ids(found) == ids(ask(client, films, path, n=100, genre=genre))
+    assert found["items"]
+    method, url, body = LISTS[path](1, films)
+    refused = client.request(method, httpx.URL(url).copy_merge_params({"genre": ["Krimi", genre]}), json=body)
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["detail"] == f"genre=Krimi: no film has it; there are {', '.join(there)}"
+
+
+@every_list
 def test_what_was_seen_or_hidden_is_in_no_list(client: httpx.Client, demo: Demo, path: str) -> None:
     if path == "/v1/recommendations":
         pytest.skip("a visitor has no account")

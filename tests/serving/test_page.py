@@ -72,6 +72,13 @@ def test_a_user_sees_history_recommendations_and_reasons(page: Page, client: htt
     expect(page.get_by_text("This product uses the TMDB API but is not endorsed or certified by TMDB.")).to_be_visible()
 
 
+def test_one_star_is_one(client: httpx.Client, demo: Demo) -> None:
+    films = [film.movie_id for film in demo.data.films[3:5]]
+    text = client.get(f"/?rated={films[0]}:1&rated={films[1]}:2").text
+    assert re.findall(r'class="stars">([^<]+)<', text) == ["2 stars", "1 star"]
+    assert "1 stars" not in text
+
+
 def test_a_visitor_rates_films_by_keyboard_alone(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")

@@ -63,6 +63,12 @@ def test_a_click_lifts_what_is_like_it() -> None:
     assert [film.rules for film in lifted.films if film.movie_id == 16] == [["clicked"]]
 
 
+def test_a_genre_in_a_rule_is_known_in_any_capitals_or_told() -> None:
+    found = listed({"hide": [{"genres": ["GENRE 0"]}], "boosts": [{"genres": ["Krimi"], "add": 1.0}]}, n=20)
+    assert {group(movie) for movie in ids(found)} == {1, 2, 3}
+    assert found.notes == ["no film has the genre Krimi, which a rule names"]
+
+
 def test_a_boost_is_for_its_device() -> None:
     boost = {"boosts": [{"genres": [GENRES[3]], "add": 1.0, "device": "tv"}]}
     assert ids(listed(boost)) == ids(listed({}))

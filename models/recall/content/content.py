@@ -92,8 +92,10 @@ class Content(Recaller):
         self.similar = sparse.csr_matrix((tensors["data"], tensors["indices"], tensors["indptr"]), (m, m))
 
 
-def nearest(films: pa.Table, config: ContentConfig) -> sparse.csr_matrix:
+def nearest(films: pa.Table, config: ContentConfig, asked: np.ndarray | None = None) -> sparse.csr_matrix:
     """The `neighbours` most similar films of each film (m, m), none with itself; ties by catalogue order.
+
+    Of the rows `asked` (n,) alone, where they are given: (n, m).
 
     A similarity is the weighted mean of the cosines, in 0..1, to the power of `power`. Films are taken in slices, so
     memory stays at a slice's dense rows.
@@ -110,23 +112,24 @@ def nearest(films: pa.Table, config: ContentConfig) -> sparse.csr_matrix:
     lists = sparse.hstack([np.sqrt(weight) * rare_first(films, name) for name, weight in shared.items()]).tocsr()
     total = config.text + config.year + sum(shared.values())
     m = films.num_rows
+    asked = np.arange(m) if asked is None else asked
     rows, columns, values = [], [], []
-    for start in range(0, m, CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, len(asked), CHUNK):
+        part = asked[start : start + CHUNK]
         similar = (lists[part] @ lists.T).toarray() + config.text * (texts[part] @ texts.T)  # (slice, m)
         apart = (year[part, None] - year) / np.float32(config.years)
         similar += config.year * np.nan_to_num(np.exp(-0.5 * apart**2))  # a year that is not known is near none
-        similar[np.arange(len(similar)), np.arange(start, start + len(similar))] = 0.0
+        similar[np.arange(len(similar)), part] = 0.0
         similar[similar <= 0] = -np.inf
         top, value = best(similar / total, min(config.neighbours, m), Ids(np.arange(m)))
         row, column = np.nonzero(top >= 0)
         rows.append(start + row)
         columns.append(top[row, column])
         values.append(value[row, column] ** np.float32(config.power))
-    if not m:
-        return sparse.csr_matrix((0, 0), dtype=np.float32)
+    if not len(asked):
+        return sparse.csr_matrix((0, m), dtype=np.float32)
     return sparse.csr_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (m, m), dtype=np.float32
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (len(asked), m), dtype=np.float32
     )
 
 

@@ -44,8 +44,11 @@ class ItemCF(Neighbours):
         self.similar = similarities(seen, c.neighbours, c.popularity, c.activity)
         self.came_from(data, until)
 
-    def contributors(self, user: pa.Table, movie_ids: np.ndarray, most: int = 2) -> list[list[int]]:
-        """For each film, the ids of the films in the user's history (one row) that speak most for it."""
+    def contributors(self, user: pa.Table, movie_ids: np.ndarray, among: np.ndarray, most: int = 2) -> list[list[int]]:
+        """For each film, the ids of the films in the user's history (one row) that speak most for it.
+
+        Those alone that are `among` these.
+        """
         history = watched(user, self.config, self.films)
         rows = self.films.rows(movie_ids)
         if not history.nnz or not len(rows):
@@ -53,6 +56,7 @@ class ItemCF(Neighbours):
         seen = history.indices
         share = history.data[:, None] * self.similar[seen][:, np.maximum(rows, 0)].toarray()  # (seen, films)
         share[:, rows < 0] = 0.0
+        share[~np.isin(self.films.values[seen], among)] = 0.0
         order = np.argsort(-share, axis=0, kind="stable")[:most]
         return [[int(self.films.values[seen[i]]) for i in order[:, j] if share[i, j] > 0] for j in range(len(rows))]
 

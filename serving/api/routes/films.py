@@ -1,4 +1,4 @@
-"""Films: added or changed, and retired."""
+"""Films: what is known of one; added or changed, and retired."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from serving.errors import NotFoundError
 from serving.events.film_updates import write_profile
 from serving.runtime.service import Service
 from serving.schemas.events import FilmChange, FilmState
+from serving.schemas.responses import FilmDetails
 
 MovieId = Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[50])]
 
@@ -20,6 +21,11 @@ def add_films(app: FastAPI, service: Service) -> None:
     """/v1/films/{movie_id} and /v1/films/{movie_id}/retire."""
     problems = responses(401, 404, 413, 429, 503)
     allowed = [Depends(may_administer)]
+
+    @app.get("/v1/films/{movie_id}", tags=["films"], summary="A film", responses=responses(404, 429, 503))
+    def film(movie_id: MovieId) -> FilmDetails:
+        """As it is known now, whether or not a model was trained on it."""
+        return service.recommender.film(movie_id)
 
     @app.put(
         "/v1/films/{movie_id}", tags=["films"], summary="Add or change a film", responses=problems,

@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dbt_project.event_contract import LARGEST_ID
+from serving.api.auth import may_see
 from serving.api.problems import status_of
 from serving.config import settings
-from serving.errors import ServingError
+from serving.errors import NoKeyError, ServingError
+from serving.pipeline.catalogue import title_of
 from serving.pipeline.recommender import POPULAR, Recommender
 from serving.runtime.service import Service
 from serving.schemas.requests import CandidatesQuery, ListQuery, PreviewQuery, Stars
@@ -67,6 +69,8 @@ def add_page(app: FastAPI, service: Service) -> None:
         rated: Rated = [],  # noqa: B006
         similar: Number | None = None,
         rule: str = "",
+        *,
+        is_allowed: Annotated[bool, Depends(may_see)],
     ) -> HTMLResponse:
         rated = [one for one in rated if one]
         number = int(user) if user.isdecimal() and len(user) < 19 else None
@@ -76,18 +80,23 @@ def add_page(app: FastAPI, service: Service) -> None:
             "rule": rule if rule in CHANGES else "",
             "rules": RULES,
         }
+        sent = headers
         try:
+            if not is_allowed:
+                raise NoKeyError("this page needs a key that may read, as the password of any login")
             shown |= content(service.recommender, number, rated, similar, shown["rule"])
             status = 200
         except ServingError as error:
             shown |= EMPTY | {"problem": error.detail}
             status = status_of(error)
+            if not is_allowed:
+                sent = headers | {"WWW-Authenticate": 'Basic realm="CineFeast", charset="UTF-8"'}
 
         def link(**more: object) -> str:
             given = {"user": number, "rule": shown["rule"]} if number is not None else {"rule": shown["rule"]}
             return "/?" + urlencode([*({**given, **more}).items(), *(("rated", one) for one in rated)])
 
-        return HTMLResponse(template.render(**shown, link=link, poster=poster), status, headers)
+        return HTMLResponse(template.render(**shown, link=link, poster=poster), status, sent)
 
 
 EMPTY: dict[str, Any] = {
@@ -116,7 +125,7 @@ def content(
             found["moves"] = moves(found["answer"], found["changed"])
     if similar is not None:
         found["similar"] = recommender.similar(similar, user, ListQuery(n=SHOWN, explain=True))
-        found["similar_to"] = recommender.films.get(similar).get("movie_title")
+        found["similar_to"] = title_of(recommender.films.get(similar)) or f"film {similar}"
     return found
 
 
@@ -136,8 +145,8 @@ def history(recommender: Recommender, user: int | None, stars: list[Stars]) -> l
         pairs = list(
             zip(*(row[name][0].as_py() or [] for name in ("user_seen_movie_ids", "user_seen_ratings")), strict=True)
         )
-    title = recommender.films.get
-    return [(title(m).get("movie_title") or f"film {m}", stars) for m, stars in reversed(pairs[-SEEN:])]
+    film = recommender.films.get
+    return [(title_of(film(movie)) or f"film {movie}", stars) for movie, stars in reversed(pairs[-SEEN:])]
 
 
 def moves(before: Answer, after: Answer) -> dict[int, str]:

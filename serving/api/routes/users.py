@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Path
 
 from dbt_project.event_contract import LARGEST_ID
-from serving.api.auth import may_write
+from serving.api.auth import may_read
 from serving.api.problems import responses
 from serving.errors import NotFoundError
 from serving.pipeline.user_context import UserContext
@@ -23,7 +23,7 @@ def add_users(app: FastAPI, service: Service) -> None:
         tags=["users"],
         summary="A user's features as the models see them",
         responses=responses(401, 404, 429, 503),
-        dependencies=[Depends(may_write)],
+        dependencies=[Depends(may_read)],
     )
     def features(user_id: Annotated[int, Path(ge=0, le=LARGEST_ID, examples=[196])]) -> UserFeatures:
         """Read now, never from a cache. They are about a person, so a key is needed."""
