@@ -1,5 +1,5 @@
--- What was taken in still lies in the segments as it was, and a build takes in all of them. If a landed file was removed or
--- changed on purpose: dbt build --full-refresh
+-- What was taken in still lies in the segments as it was, and a build takes in all of them. If a landed file was
+-- removed or changed on purpose: dbt build --full-refresh
 with
 
 landed as (
@@ -22,7 +22,8 @@ select
 from landed
 full join taken_in using (landed_file)
 where
-    landed.count_rows is distinct from taken_in.count_rows and (
-        taken_in.count_rows is not null or getvariable('build_inputs') is not null  -- else it waits for a build
+    landed.rows_hash <> taken_in.rows_hash
+    or (
+        landed.count_rows is distinct from taken_in.count_rows
+        and (taken_in.count_rows is not null or getvariable('build_inputs') is not null)  -- else it waits for a build
     )
-    or landed.rows_hash <> taken_in.rows_hash

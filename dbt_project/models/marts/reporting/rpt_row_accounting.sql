@@ -22,8 +22,8 @@ union all
 {% endfor %}
 select
     'ratings' as source,
-    (select count(*) from {{ source('movielens', 'ratings') }}) + (select count(*) from {{ ref('stg_events__ratings') }})
-        as count_read,
+    (select count(*) from {{ source('movielens', 'ratings') }})
+        + (select count(*) from {{ ref('stg_events__ratings') }}) as count_read,
     (select count(*) from {{ ref('fct_ratings') }}) as count_accepted,
     (select count(*) from {{ ref('rejected_rows') }} where source = 'ratings') as count_rejected,
     0::bigint as count_tombstones,
