@@ -4,10 +4,16 @@ import pytest
 
 SECONDS = {
     "tests/features/test_events.py": 100,
+    "tests/warehouse/test_builds.py": 100,
+    "tests/warehouse/test_planted.py": 70,
     "tests/warehouse/test_warehouse.py": 80,
     "tests/ingest/test_collector.py": 60,
     "tests/features/test_materialize.py": 50,
     "tests/serving/test_page.py": 40,
+    "tests/serving/test_newest_films.py": 40,
+    "tests/serving/test_keys.py": 30,
+    "tests/features/test_online_writes.py": 30,
+    "tests/warehouse/test_event_segments.py": 30,
     "tests/serving/test_workers.py": 35,
     "tests/models/test_two_tower.py": 30,
     "tests/serving/test_doctor_steps.py": 30,
