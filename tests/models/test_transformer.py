@@ -60,7 +60,7 @@ def test_one_position_alone_is_as_among_all(gaps: bool) -> None:
 
 def test_inputs_count_only_where_they_are_configured() -> None:
     histories = requested()
-    for name, column in (("ratings", "ratings"), ("gaps", "asked"), ("calendar", "asked")):
+    for name, column in (("ratings", "ratings"), ("gaps", "requested"), ("calendar", "requested")):
         changed = histories._replace(
             **{column: 11 - histories.ratings if name == "ratings" else histories.requested + 7200}
         )

@@ -27,7 +27,7 @@ from tests.serving.servers import wait_for
 from tests.warehouse.test_warehouse import rows
 
 EARLIER = "20190101T000000.000000-0123abcd.parquet"
-LATER = datetime(2030, 1, 1)
+LATER = datetime(2024, 1, 1)
 
 
 def pushed(built: Built, count: int, second: int) -> pa.Table:
@@ -105,10 +105,8 @@ def test_dbt_test_tests_everything_after_an_append(appended: tuple[Workspace, st
     run(space.root, "dbt", "test", *asked, folder="dbt_project")
     with duckdb.connect(str(space.build)) as connection:
         connection.execute("insert into core.fct_ratings select * from core.fct_ratings order by rating_id limit 100")
-    (space.events / RATINGS / EARLIER).unlink()
     found = run(space.root, "dbt", "test", *asked, folder="dbt_project", check=False)
     assert "FAIL 100 unique_fct_ratings_rating_id" in found.stdout
-    assert "FAIL 1 assert_every_landed_rating_is_taken_in" in found.stdout
 
 
 def test_what_was_not_tested_is_not_published(appended: tuple[Workspace, str], tmp_path: Path) -> None:
