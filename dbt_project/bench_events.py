@@ -16,6 +16,7 @@ from dbt_project.events.append import append
 from dbt_project.events.read import pending_files, segments
 from dbt_project.events.schemas import RATINGS, SCHEMAS
 from dbt_project.events.seal import seal_events
+from dbt_project.sql_paths import path_literal
 from dbt_project.workspace import Workspace
 
 PUSH = 1_000
@@ -23,7 +24,7 @@ PUSH = 1_000
 READ = """
 create table event_ratings as
 select row_number() over (order by landed_file, landed_row) as rating_id, user_id, movie_id, rating, rated_at
-from read_parquet(?, filename = true, file_row_number = true, union_by_name = true)
+from read_parquet([{files}], union_by_name = true)
 """
 
 
@@ -79,7 +80,7 @@ def measure(space: Workspace, events: int, single: int = 2_000, writers: int = 4
         seal_seconds = time.monotonic() - start
         start = time.monotonic()
         with duckdb.connect(str(many.root / "read.duckdb")) as connection:
-            connection.execute(READ, [str(landing / "*.parquet")])
+            connection.execute(READ.format(files=", ".join(map(path_literal, segments(landing)))))
         read_seconds = time.monotonic() - start
         sealed = [file.stat().st_size for file in segments(landing)]
     return Events(

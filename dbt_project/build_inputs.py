@@ -30,17 +30,7 @@ class BuildInputs:
     @classmethod
     def of(cls, space: Workspace) -> Self:
         """The inputs as they lie in the workspace now; what waits to be sealed is none yet."""
-        digest = hashlib.sha256((space.raw_movielens / "manifest.json").read_bytes())
-        digest.update(duckdb.__version__.encode())  # its hashes of landed rows are kept
-        folders = {space.raw_movielens: "*.parquet", space.raw_tmdb: "*.jsonl.gz", space.embeddings: "*.parquet"}
-        for file in sorted(file for folder, pattern in folders.items() for file in folder.glob(pattern)):
-            status = file.stat()
-            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-        code = [PROJECT / "dbt_project.yml", *(path for part in CODE for path in (PROJECT / part).rglob("*.*"))]
-        for file in sorted(code):
-            digest.update(file.read_bytes())
-        digest.update(str(read_sealed(space.events / FILMS, SCHEMAS[FILMS]).to_pylist()).encode())
-        return cls(digest.hexdigest(), landed_counts(space.events / RATINGS))
+        return cls(fixed_inputs(space), landed_counts(space.events / RATINGS))
 
     @classmethod
     def published(cls, space: Workspace) -> Self | None:
@@ -60,3 +50,18 @@ class BuildInputs:
     def only_append_to(self, earlier: Self | None) -> bool:
         """Whether these are the earlier ones and more landed ratings."""
         return earlier is not None and self.fixed == earlier.fixed and earlier.events.items() <= self.events.items()
+
+
+def fixed_inputs(space: Workspace) -> str:
+    """A hash of all inputs but for ratings and feedback: a build appends where it is as before."""
+    digest = hashlib.sha256((space.raw_movielens / "manifest.json").read_bytes())
+    digest.update(duckdb.__version__.encode())  # its hashes of landed rows are kept
+    folders = {space.raw_movielens: "*.parquet", space.raw_tmdb: "*.jsonl.gz", space.embeddings: "*.parquet"}
+    for file in sorted(file for folder, pattern in folders.items() for file in folder.glob(pattern)):
+        status = file.stat()
+        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    code = [PROJECT / "dbt_project.yml", *(path for part in CODE for path in (PROJECT / part).rglob("*.*"))]
+    for file in sorted(code):
+        digest.update(file.read_bytes())
+    digest.update(str(read_sealed(space.events / FILMS, SCHEMAS[FILMS]).to_pylist()).encode())
+    return digest.hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from dbt_project.build_inputs import BuildInputs
+from dbt_project.build_inputs import BuildInputs, fixed_inputs
 from dbt_project.durable import written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
@@ -52,7 +52,7 @@ def publish(space: Workspace, inputs: BuildInputs, built: Mapping[str, int | Non
     `built` has the rows of each table of the graph by its schema and name, None for a view. CineFeastError where the
     copy has not all of them, or where what was built from has changed meanwhile: the last good warehouse stays.
     """
-    if BuildInputs.of(space).fixed != inputs.fixed:
+    if fixed_inputs(space) != inputs.fixed:
         raise CineFeastError("the data set, its documents or dbt's models changed while they were read", "dbt build")
     with written_aside(space.warehouse) as copy:
         copy_file(space.build, copy)

@@ -54,10 +54,8 @@ def read_lines(file: Path, schema: pa.Schema) -> pa.Table:
 def landed(table: pa.Table, name: str) -> pa.Table:
     """The table with the file that each row was landed in, and its place there."""
     count = table.num_rows
-    files = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([name], pa.string()))
-    return table.append_column(LANDED_FILE, files.cast(pa.string())).append_column(
-        LANDED_ROW, pa.array(range(count), pa.int64())
-    )
+    with_file = table.append_column(LANDED_FILE, pa.repeat(pa.scalar(name, pa.string()), count))
+    return with_file.append_column(LANDED_ROW, pa.array(range(count), pa.int64()))
 
 
 def segments(folder: Path) -> list[Path]:
@@ -121,9 +119,8 @@ def read_sealed(folder: Path, schema: pa.Schema, without: Container[str] = ()) -
     found = [pa.schema([*schema, *LANDED]).empty_table()]
     for file in readable(folder):
         table = read_segment(file, schema)
-        wanted = [name.as_py() not in without for name in table[LANDED_FILE].unique()]
-        kept = table[LANDED_FILE].unique().filter(pa.array(wanted, pa.bool_()))
-        found.append(table.filter(pc.is_in(table[LANDED_FILE], value_set=kept)))
+        names = [name for name in table[LANDED_FILE].unique().to_pylist() if name not in without]
+        found.append(table.filter(pc.is_in(table[LANDED_FILE], value_set=pa.array(names, pa.string()))))
     return pa.concat_tables(found).sort_by([(LANDED_FILE, "ascending"), (LANDED_ROW, "ascending")])
 
 
@@ -162,6 +159,10 @@ def sealed_name(pending: Path) -> str:
 
 
 def stamp(folder: Path) -> tuple[int, ...]:
-    """Another value whenever events came in."""
-    paths = (folder, folder / PENDING, folder / PENDING / OPEN)
-    return tuple(n for path in paths if path.exists() for n in (path.stat().st_mtime_ns, path.stat().st_size))
+    """Another value whenever events came in: it is asked before each answer of a server."""
+    found: list[int] = []
+    for path in (folder, folder / PENDING, folder / PENDING / OPEN):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found += (status.st_mtime_ns, status.st_size)
+    return tuple(found)

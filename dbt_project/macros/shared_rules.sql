@@ -84,5 +84,9 @@
     build runs is not in its future. -#}
 {% macro this_moment() -%}(now() at time zone 'UTC'){%- endmacro %}
 
+{#- When a row came in, by which it is judged whether it was in the future: the same in every build, an append or not. An
+    archive does not say. -#}
+{% macro arrived_at(landed_at) -%}coalesce({{ landed_at }}, {{ this_moment() }}){%- endmacro %}
+
 {#- When a landed file of documents came in, as its name tells: '' of one without a moment, which comes first. -#}
 {% macro landed_stamp(file) -%}regexp_extract({{ file }}, '^from-(\d{8}T\d{6}\.\d{6})-', 1){%- endmacro %}

@@ -77,9 +77,8 @@ class FilmCatalogue:
         return update is not None and update.is_retired
 
     def unknown_genres(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that no film has, whether in capitals or not."""
-        there = {genre.casefold() for genre in self.genres}
-        return [name for name in names if name.casefold() not in there]
+        """Those of the names that no film has."""
+        return [name for name in names if name not in self.genres]
 
     def __contains__(self, movie_id: int) -> bool:
         return movie_id in self._film
@@ -90,8 +89,7 @@ class FilmCatalogue:
         if found is None:
             if len(self._fitting) >= REMEMBERED:
                 self._fitting = {}
-            genres = {name.casefold() for name in item_filter.genres}
-            found = np.array([fits(film, item_filter, genres) for film in self._film.values()], bool)
+            found = np.array([fits(film, item_filter) for film in self._film.values()], bool)
             self._fitting[item_filter] = found
         return found
 
@@ -103,12 +101,12 @@ class FilmCatalogue:
         return np.clip(near, 0.0, 1.0)
 
 
-def fits(film: Film, item_filter: ItemFilter, genres: set[str]) -> bool:
-    """Whether a film fits everything that is given, `genres` without capitals; what is not known of it fits nothing."""
+def fits(film: Film, item_filter: ItemFilter) -> bool:
+    """Whether a film fits everything that is given; what is not known of it fits nothing."""
     year = film.get("movie_year")
     return (
         (not item_filter.movie_ids or film["movie_id"] in item_filter.movie_ids)
-        and (not genres or any(name.casefold() in genres for name in film.get("movie_genre_names") or []))
+        and (not item_filter.genres or not item_filter.genres.isdisjoint(film.get("movie_genre_names") or []))
         and (not item_filter.directors or film.get("movie_director_name") in item_filter.directors)
         and (not item_filter.languages or film.get("movie_language") in item_filter.languages)
         and (not item_filter.certifications or film.get("movie_certification") in item_filter.certifications)

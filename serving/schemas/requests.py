@@ -4,15 +4,25 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from dbt_project.event_contract import EARLIEST_YEAR, LATEST_YEAR
-from serving.rules.models import GenreName, ItemFilter, RuleSettings
-from serving.schemas.events import Id
+from dbt_project.genres import known_genres
+from serving.rules.models import ItemFilter, RuleSettings
+from serving.schemas.events import Id, Name
 
 MOST_FILMS = 100
 MOST_CANDIDATES = 1000
 Code = Annotated[str, Field(min_length=1, max_length=10, pattern="^[A-Za-z0-9+-]+$")]
+
+
+def as_features_have_it(name: str) -> str:
+    """The genre that is meant; a name that means none stays, and is refused with the genres of the catalogue."""
+    meant = known_genres([name])
+    return meant[0].name if meant else name
+
+
+Genre = Annotated[Name, AfterValidator(as_features_have_it)]
 
 
 class ListQuery(BaseModel):
@@ -21,7 +31,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     n: int = Field(default=10, ge=1, le=MOST_FILMS, description="how many films")
-    genre: list[GenreName] = Field(default=[], max_length=20, description="films of any of these genres")
+    genre: list[Genre] = Field(default=[], max_length=20, description="films of any of these genres")
     year_from: int | None = Field(default=None, ge=EARLIEST_YEAR, le=LATEST_YEAR)
     year_to: int | None = Field(default=None, ge=EARLIEST_YEAR, le=LATEST_YEAR)
     language: list[Code] = Field(default=[], max_length=20, description="original languages, ISO 639-1")

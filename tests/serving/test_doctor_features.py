@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dbt_project.events.schemas import RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from serving.doctor import samples
@@ -139,8 +140,10 @@ def test_samples_are_bounded_and_the_same_each_time(broken: Workspace, monkeypat
     monkeypatch.setattr(samples, "SAMPLE", 7)
     warehouse = read_warehouse(broken)
     with open_warehouse(str(broken.warehouse)) as connection:
+        nothing_waits = SCHEMAS[RATINGS].empty_table()
         frame, again = (
-            connection.sql(samples.entity_query(warehouse, ["user_id", "movie_id"], [])).df() for _ in range(2)
+            connection.sql(samples.entity_query(warehouse, ["user_id", "movie_id"], nothing_waits)).df()
+            for _ in range(2)
         )
         labels = connection.sql("select * from training.training_labels").df()
     pd.testing.assert_frame_equal(frame.drop(columns="event_timestamp"), again.drop(columns="event_timestamp"))

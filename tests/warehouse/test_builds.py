@@ -27,7 +27,9 @@ from tests.serving.servers import wait_for
 from tests.warehouse.test_warehouse import rows
 
 EARLIER = "20190101T000000.000000-0123abcd.parquet"
-LATER = datetime(2024, 1, 1)
+LATER = datetime(2018, 12, 1)
+AHEAD = datetime(2019, 6, 1)
+"""Long past now, and in the future when the file EARLIER was landed, as its name tells."""
 
 
 def pushed(built: Built, count: int, second: int) -> pa.Table:
@@ -41,11 +43,14 @@ def pushed(built: Built, count: int, second: int) -> pa.Table:
 def appended(built_workspace: Built, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     """After a build that waited for another one, and appended; and what it printed.
 
-    Before it started ten ratings were landed, and three in a file with a name from long ago; while it waited, five.
+    Before it started ten ratings were landed, and four in a file with a name from long ago, one of them in its future;
+    while it waited, five.
     """
     space = Workspace(copy_of(built_workspace.root, tmp_path_factory.mktemp("builds") / "workspace", *TRAINED))
     append(space.events / RATINGS, pushed(built_workspace, 10, 1))
-    pq.write_table(pushed(built_workspace, 3, 2), space.events / RATINGS / EARLIER)
+    ahead = pushed(built_workspace, 1, 4).to_pylist()[0] | {"rated_at": AHEAD}
+    earlier = [*pushed(built_workspace, 3, 2).to_pylist(), ahead]
+    pq.write_table(pa.Table.from_pylist(earlier, SCHEMAS[RATINGS]), space.events / RATINGS / EARLIER)
     dead = multiprocessing.get_context("fork").Process(target=str)
     dead.start()
     dead.join()
@@ -83,12 +88,18 @@ def test_what_was_landed_under_an_earlier_name_is_taken_in(
     assert "UNCHANGED" in printed  # it was an append
     accepted = len(built_workspace.data.ratings) + 18
     assert rows(space.warehouse, "select count(*) from core.fct_ratings") == [(accepted,)]
-    rejected = sum(built_workspace.data.rejected.values())
+    rejected = sum(built_workspace.data.rejected.values()) + 1
     accounting = "select * exclude (source) from reporting.rpt_row_accounting where source = 'ratings'"
-    assert rows(space.warehouse, accounting) == [(accepted + rejected, accepted, rejected, 0)]
+    assert rows(space.warehouse, accounting) == [(accepted + rejected, accepted, rejected, 0, 0)]
     landed = rows(space.warehouse, "select landed_file, count_rows from reporting.rpt_landed_files")
-    assert (EARLIER, 3) in landed
-    assert sorted(count for _, count in landed) == [3, 15]
+    assert (EARLIER, 4) in landed
+    assert sorted(count for _, count in landed) == [4, 15]
+
+
+def test_the_future_is_that_of_the_arrival(appended: tuple[Workspace, str]) -> None:
+    """Judged by the moment of a build, the rating would be rejected by one and accepted by a later full refresh."""
+    found = rows(appended[0].warehouse, "select reason from core.rejected_rows where raw like '%2019-06-01%'")
+    assert found == [("timestamp is in the future",)]
 
 
 def test_what_killed_processes_left_is_gone(appended: tuple[Workspace, str]) -> None:
@@ -105,8 +116,14 @@ def test_dbt_test_tests_everything_after_an_append(appended: tuple[Workspace, st
     run(space.root, "dbt", "test", *asked, folder="dbt_project")
     with duckdb.connect(str(space.build)) as connection:
         connection.execute("insert into core.fct_ratings select * from core.fct_ratings order by rating_id limit 100")
-    found = run(space.root, "dbt", "test", *asked, folder="dbt_project", check=False)
+    segment = appended[0].events / RATINGS / EARLIER  # views have the path of the workspace that they were built in
+    segment.rename(segment.with_suffix(".aside"))
+    try:
+        found = run(space.root, "dbt", "test", *asked, folder="dbt_project", check=False)
+    finally:
+        segment.with_suffix(".aside").rename(segment)
     assert "FAIL 100 unique_fct_ratings_rating_id" in found.stdout
+    assert "FAIL 1 assert_every_landed_rating_is_taken_in" in found.stdout
 
 
 def test_what_was_not_tested_is_not_published(appended: tuple[Workspace, str], tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_a_part_of_the_project_is_not_published(built_workspace: Built, tmp_path
     before = (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino
     built = run(workspace, "dbt", "build", "--select", "feat_user_profile", folder="dbt_project")
     assert "node(s) were left out" in built.stdout
+    assert "next: dbt build" in built.stdout
     assert (workspace / "warehouse" / "cinefeast.duckdb").stat().st_ino == before
 
 

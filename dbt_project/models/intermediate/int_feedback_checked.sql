@@ -18,7 +18,8 @@ select
     events.*,
     coalesce(
         {{ feedback_problem(
-            'events.event_id', 'events.user_id', 'events.movie_id', 'events.kind', 'events.occurred_at', this_moment()
+            'events.event_id', 'events.user_id', 'events.movie_id', 'events.kind', 'events.occurred_at',
+            arrived_at('events.landed_at')
         ) }},
         {{ reject_reason([
             ('movie id is not in the movies file', 'movies.movie_id is null'),

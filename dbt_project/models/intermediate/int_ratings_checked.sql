@@ -15,6 +15,7 @@ landed as (
         rating,
         half_stars,
         rated_at,
+        null::timestamp as landed_at,
         raw,
         malformed_line
     from {{ ref('stg_movielens__ratings') }}
@@ -28,6 +29,7 @@ landed as (
         rating,
         try_cast(rating::double * 2 as integer) as half_stars,
         rated_at,
+        landed_at,
         concat_ws(' | ', user_id, movie_id, rating, rated_at) as raw,
         null as malformed_line
     from {{ ref('int_event_ratings') }}
@@ -37,7 +39,9 @@ select
     landed.* exclude (malformed_line),
     coalesce(
         {{ reject_reason([]) }},
-        {{ rating_problem('landed.user_id', 'landed.movie_id', 'landed.rating', 'landed.rated_at', this_moment()) }},
+        {{ rating_problem(
+            'landed.user_id', 'landed.movie_id', 'landed.rating', 'landed.rated_at', arrived_at('landed.landed_at')
+        ) }},
         {{ reject_reason([('movie id is not in the movies file', 'movies.movie_id is null')]) }}
     ) as reason
 from landed
