@@ -172,7 +172,12 @@ def test_an_append_equals_a_full_refresh(
     appended = warehouse.rename(workspace / "appended.duckdb")
     dbt_build(workspace, "--full-refresh", *UNTESTED)
     with duckdb.connect() as connection:
+        # one of the new users rated before all others, as came out later
+        numbers = "select user_id, user_index from {}.core.dim_users"
+        connection.execute(f"attach '{built_workspace.warehouse}' as before (read_only)")
+        before = set(connection.sql(numbers.format("before")).fetchall())
         connection.execute(f"attach '{appended}' as appended (read_only); attach '{warehouse}' as anew (read_only)")
+        assert before <= set(connection.sql(numbers.format("appended")).fetchall())
         tables = connection.sql(
             "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'anew'"
         ).fetchall()

@@ -2,11 +2,18 @@
 
 with
 
+pushed as (
+    select coalesce(min(rating_id), {{ 2 ** 63 - 1 }}) as first_rating_id from {{ ref('int_event_ratings') }}
+),
+
 activity as (
     select
         user_id,
-        min(rated_at) as first_rated_at
+        min(rated_at) as first_rated_at,
+        min(rated_at) filter (where rating_id < pushed.first_rating_id) as first_archived_at,
+        min(rating_id) filter (where rating_id >= pushed.first_rating_id) as first_pushed_id
     from {{ ref('fct_ratings') }}
+    cross join pushed
     group by user_id
 ),
 
@@ -20,15 +27,22 @@ everyone as (
         users.age,
         users.gender,
         users.occupation,
-        activity.first_rated_at
+        activity.first_rated_at,
+        activity.first_archived_at,
+        activity.first_pushed_id
     from activity
     full join users on activity.user_id = users.user_id
 )
 
 select
     user_id,
-    -- in order of arrival: a user who comes later does not renumber the others
-    row_number() over (order by first_rated_at nulls last, user_id) - 1 as user_index,
+    -- in order of arrival: neither a user who comes later nor a rating that comes late renumbers the others
+    row_number() over (
+        order by
+            first_archived_at nulls last,
+            case when first_archived_at is null then first_pushed_id end nulls last,
+            user_id
+    ) - 1 as user_index,
     gender,
     occupation,
     age,
