@@ -22,7 +22,7 @@ WARM_UP = 2
 
 
 def measure_training(beside: str | None, rounds: int = 3, steps: int = 10) -> dict[str, Any]:
-    """Full histories a second that the sequence model trains on, in its own precision and in float32.
+    """Full histories a second that the sequence model trains on, in bfloat16 and in float32.
 
     `beside` is a command that trains another library's model of the same shape and prints a line of JSON with
     `examples_per_s`; it runs in turns with ours and `train_vs_rectools` is the ratio of the medians. Everything on one

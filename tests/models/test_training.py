@@ -203,9 +203,25 @@ def test_curves_are_written(tmp_path: Path) -> None:
     assert curves.Scalars("learning_rate")[0].value == pytest.approx(0.05 * schedule(3 / 24, 0.25))
 
 
-def test_half_precision_keeps_weights_whole() -> None:
+@pytest.mark.parametrize(
+    ("able", "product"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"neon": True, "bf16": True}, torch.bfloat16),
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32),
+    ],
+)
+def test_half_precision_is_of_products_that_the_processor_has_and_of_no_weights(
+    able: dict[str, bool], product: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     network, task = line()
+    seen: set[torch.dtype] = set()
+    network.out.register_forward_hook(lambda module, given, out: seen.add(out.dtype))
     train(network, task, CONFIG.model_copy(update={"precision": "bfloat16"}))
+    assert seen == {product}
     assert network.out.weight.dtype == torch.float32
     assert math.isfinite(float(weights(network).sum()))
 
