@@ -15,8 +15,13 @@ from dbt_project.workspace import workspace
 from feature_repo.running import known_after
 
 VIEW = "user_feedback"
-LISTS = {"hide": "user_hidden_movie_ids", "watch": "user_watched_movie_ids", "click": "user_clicked_movie_ids"}
+NAMES = {"hide": "user_hidden", "watch": "user_watched", "click": "user_clicked"}
+LISTS = {kind: (f"{name}_movie_ids", f"{name}_timestamps") for kind, name in NAMES.items()}
+"""Films and seconds of a kind of feedback, oldest first."""
+ARRAYS = [name for pair in LISTS.values() for name in pair]
 LAST = "user_last_feedback_at"
+KEPT = 1000
+"""How many of each kind a row holds, the latest."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +75,26 @@ def land_films(updates: Sequence[FilmUpdate]) -> None:
 
 
 def renew_feedback(store: FeatureStore, events: Iterable[Feedback]) -> None:
-    """Write the online rows of the users as they are after the events; the same event once more changes nothing."""
+    """Write the online rows of the users as they are after the events, in whatever order they come.
+
+    The same event once more changes nothing.
+    """
     by_user: dict[int, list[Feedback]] = {}
     for event in events:
         by_user.setdefault(event.user_id, []).append(event)
     if not by_user:
         return
-    names = [*LISTS.values(), LAST]
+    names = [*ARRAYS, LAST]
     online = store.get_online_features([f"{VIEW}:{name}" for name in names], {"user_id": list(by_user)}).to_dict()
     rows = []
     for place, (user_id, done) in enumerate(by_user.items()):
         last = max([event.second for event in done] + [online[LAST][place] or 0])
         row: dict[str, Any] = {"user_id": user_id, "event_timestamp": known_after(last), LAST: last}
-        for kind, name in LISTS.items():
-            films = {*(online[name][place] or []), *(event.movie_id for event in done if event.kind == kind)}
-            row[name] = sorted(films) or None  # a batch has null for none, too
+        for kind, (films, seconds) in LISTS.items():
+            known = zip(online[seconds][place] or [], online[films][place] or [], strict=True)
+            new = ((event.second, event.movie_id) for event in done if event.kind == kind)
+            kept = sorted({*known, *new})[-KEPT:]
+            # a batch has null for none, too
+            row[films], row[seconds] = [film for _, film in kept] or None, [second for second, _ in kept] or None
         rows.append(row)
     store.write_to_online_store(VIEW, pd.DataFrame(rows))

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from feast import FeatureView
 
 from dbt_project.errors import CineFeastError
-from feature_repo.feedback_events import LAST, LISTS, VIEW
+from feature_repo.feedback_events import ARRAYS, LAST, VIEW
 from feature_repo.running import FilmTotals, UserHistory
 
 
 def renewed_fields() -> dict[str, set[str]]:
     """View to the fields that an event writes, keys and timestamp included, as one made-up event tells."""
     rows = UserHistory([1], [4.0], [0]).rows(1, {1: []}) | FilmTotals(1, 8, 64, [0]).rows(1)
-    return {view: set(row) for view, row in rows.items()} | {VIEW: {LAST, *LISTS.values()}}
+    return {view: set(row) for view, row in rows.items()} | {VIEW: {LAST, *ARRAYS}}
 
 
 def check_renewed(views: Iterable[FeatureView]) -> None:

@@ -6,22 +6,33 @@ from feast import FeatureService, FeatureView, Field
 from feast.feature_logging import LoggingConfig
 from feast.types import Array, Int64, String
 
-from feature_repo.offline_store.source import WarehouseSource
+from feature_repo.feedback_events import ARRAYS, KEPT
+from feature_repo.offline_store.source import WarehouseSource, WindowSource
 from feature_repo.offline_store.storage import LogDestination
 from feature_repo.renewed import check_renewed
 
 user_feedback = FeatureView(
     name="user_feedback",
     entities=[entities.user],
-    source=WarehouseSource(name="feat_user_feedback", table="features.feat_user_feedback"),
-    description="Films that a user has hidden, watched or clicked so far.",
+    source=WindowSource(
+        name="feat_user_feedback",
+        table="features.feat_user_feedback",
+        position={name: f"user_count_{name.split('_')[1]}" for name in ARRAYS},
+        history="features.feat_user_feedback_history",
+        columns={name: name.removeprefix("user_") for name in ARRAYS},
+        window=KEPT,
+    ),
+    description=f"The last {KEPT:,} films each that a user has hidden, watched and clicked; one may stand there twice.",
     tags={"grain": "user, event_timestamp", "mart": "feat_user_feedback"},
     owner="cinefeast",
     schema=[
         Field(name="user_id", dtype=Int64),
-        Field(name="user_hidden_movie_ids", dtype=Array(Int64), description="films hidden, ascending"),
-        Field(name="user_watched_movie_ids", dtype=Array(Int64), description="films watched, ascending"),
-        Field(name="user_clicked_movie_ids", dtype=Array(Int64), description="films clicked, ascending"),
+        Field(name="user_hidden_movie_ids", dtype=Array(Int64), description="films hidden, oldest first"),
+        Field(name="user_hidden_timestamps", dtype=Array(Int64), description="seconds since 1970 of the hides, UTC"),
+        Field(name="user_watched_movie_ids", dtype=Array(Int64), description="films watched, oldest first"),
+        Field(name="user_watched_timestamps", dtype=Array(Int64), description="seconds since 1970 of the watches, UTC"),
+        Field(name="user_clicked_movie_ids", dtype=Array(Int64), description="films clicked, oldest first"),
+        Field(name="user_clicked_timestamps", dtype=Array(Int64), description="seconds since 1970 of the clicks, UTC"),
         Field(name="user_last_feedback_at", dtype=Int64, description="seconds since 1970 of the last, UTC"),
     ],
 )

@@ -97,12 +97,11 @@ class PointInTime:
 
     def _expressions(self, view: ViewQuery) -> list[tuple[str, str]]:
         lookup, source = self._lookup(view), view.source
-        if not isinstance(source, WindowSource):
-            return [(name, source.feature_sql(feature, lookup.column)) for feature, name in view.features.items()]
-        keys = tuple(view.keys.items())
-        history = self._histories.setdefault((source.history, keys), f"a{len(self._histories)}")
-        position = lookup.column(source.position)
-        return [(name, source.slice(feature, position, history)) for feature, name in view.features.items()]
+        history = ""
+        if isinstance(source, WindowSource):
+            keys = tuple(view.keys.items())
+            history = self._histories.setdefault((source.history, keys), f"a{len(self._histories)}")
+        return [(name, source.feature_sql(feature, lookup.column, history)) for feature, name in view.features.items()]
 
     def _lookup(self, view: ViewQuery) -> Lookup:
         source = view.source
@@ -114,10 +113,7 @@ class PointInTime:
             is_static = rows <= SMALL and has_one_row_a_key(self._connection, source.table, list(view.keys))
             is_pruned = self._rows is not None and self._rows * PRUNED <= rows
             self._lookups[same] = Lookup(len(self._lookups), source, view.keys, view.ttl, types, is_static, is_pruned)
-        if isinstance(source, WindowSource):
-            wanted = [source.position]
-        else:
-            wanted = [name for feature in view.features for name in source.columns_of(feature)]
+        wanted = [name for feature in view.features for name in source.columns_of(feature)]
         missing = [name for name in [*wanted, *view.keys] if name not in self._lookups[same].types]
         if missing:
             raise CineFeastError(f"{source.table} has no column {missing[0]}, which view {view.name} reads", BUILD)

@@ -51,10 +51,7 @@ def values(source: WarehouseSource, features: Sequence[str]) -> list[str]:
     def column(name: str) -> str:
         return f"t.{quoted(name)}"
 
-    if isinstance(source, WindowSource):
-        position = column(source.position)
-        return [f"{source.slice(feature, position, 'a')} as {quoted(feature)}" for feature in features]
-    return [f"{source.feature_sql(feature, column)} as {quoted(feature)}" for feature in features]
+    return [f"{source.feature_sql(feature, column, 'a')} as {quoted(feature)}" for feature in features]
 
 
 def history_join(source: WarehouseSource, keys: Sequence[str]) -> str:

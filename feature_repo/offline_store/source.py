@@ -59,8 +59,8 @@ class WarehouseSource(DataSource):
         template = self.computed.get(feature)
         return [feature] if template is None else sorted({name for _, name, *_ in Formatter().parse(template) if name})
 
-    def feature_sql(self, feature: str, column: Callable[[str], str]) -> str:
-        """The SQL of a feature, given that of the table's columns."""
+    def feature_sql(self, feature: str, column: Callable[[str], str], history: str = "") -> str:
+        """The SQL of a feature, given that of the table's columns and the alias of the history, if it has one."""
         if feature not in self.computed:
             return column(feature)
         return self.computed[feature].format(**{name: column(name) for name in self.columns_of(feature)})
@@ -134,10 +134,10 @@ class WarehouseSource(DataSource):
 class WindowSource(WarehouseSource):
     """The last events of each user before a moment, sliced out of one array a user.
 
-    The column `position` of `table` tells how much of the arrays of `history` was there at each key and moment;
-    `history` has one row a key, and `columns` maps feature names to its arrays. `window` is how many events a feature
-    holds, None for all of them. Storing the arrays once and slicing them is what makes windows affordable: an array an
-    event is not.
+    The column `position` of `table` tells how much of the arrays of `history` was there at each key and moment, one
+    column for all features or one each; `history` has one row a key, and `columns` maps feature names to its arrays:
+    the other features are columns of `table`. `window` is how many events a feature holds, None for all of them.
+    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class WindowSource(WarehouseSource):
         history: str,
         columns: dict[str, str],
         window: int | None,
-        position: str = "position",
+        position: str | dict[str, str] = "position",
         **fields: Any,
     ) -> None:
         super().__init__(**fields)
@@ -160,10 +160,16 @@ class WindowSource(WarehouseSource):
         own = {name: getattr(self, name) for name in ("history", "columns", "window", "position")}
         return {**super().options(), **own}
 
-    def slice(self, feature: str, position: str, history: str) -> str:
-        """The SQL of a feature, given that of the position and the alias of the joined history.
+    def columns_of(self, feature: str) -> list[str]:
+        """See WarehouseSource: of a window the column that tells its end."""
+        if feature not in self.columns:
+            return super().columns_of(feature)
+        return [self.position if isinstance(self.position, str) else self.position[feature]]
 
-        Null where the position is null.
-        """
+    def feature_sql(self, feature: str, column: Callable[[str], str], history: str = "") -> str:
+        """See WarehouseSource. A window is null where its position is."""
+        if feature not in self.columns:
+            return super().feature_sql(feature, column)
+        position = column(self.columns_of(feature)[0])
         first = "1" if self.window is None else f"greatest({position} - {self.window - 1}, 1)"
         return f"{history}.{quoted(self.columns[feature])}[{first}:{position}]"

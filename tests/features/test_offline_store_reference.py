@@ -69,16 +69,14 @@ def twin(store: Any, view: Any, warehouse: duckdb.DuckDBPyConnection, root: Path
 
 
 def written_out(source: Any, key: str) -> str:
-    """Each row's window, gathered from single events rather than sliced."""
-    events = ", ".join(f"unnest({column}) as {feature}" for feature, column in source.columns.items())
-    lists = ", ".join(f"list({feature} order by n) as {feature}" for feature in source.columns)
-    counted = next(iter(source.columns.values()))
-    first = f"and n > t.{source.position} - {source.window}" if source.window else ""
-    return (
-        f"select t.{key}, t.{source.timestamp_field}, {lists} from {source.table} as t join "
-        f"(select {key}, unnest(range(1, len({counted}) + 1)) as n, {events} from {source.history}) as e "
-        f"on e.{key} = t.{key} and n <= t.{source.position} {first} group by all"
-    )
+    """Each row's windows, gathered from single events rather than sliced."""
+    lists = []
+    for feature, array in source.columns.items():
+        position = f"t.{source.position if isinstance(source.position, str) else source.position[feature]}"
+        first = f"and n > {position} - {source.window}" if source.window else ""
+        events = f"select unnest(h.{array}) as event, unnest(range(1, len(h.{array}) + 1)) as n"
+        lists.append(f"(select list(event order by n) from ({events}) where n <= {position} {first}) as {feature}")
+    return f"select t.*, {', '.join(lists)} from {source.table} as t join {source.history} as h on h.{key} = t.{key}"
 
 
 @pytest.fixture(scope="module")

@@ -77,9 +77,12 @@ def test_the_registry_matches_dbt(store: Any, in_workspace: Built) -> None:
         mart = models[view.tags["mart"]]
         keys = [*view.join_keys, source.timestamp_field]
         if hasattr(source, "history"):
-            assert models[source.table.split(".")[1]]["columns"][source.position]["data_type"] == "bigint"
-            columns = models[source.history.split(".")[1]]["columns"]
-            found = {feature: kinds[columns[column]["data_type"]] for feature, column in source.columns.items()}
+            table, history = (models[name.split(".")[1]]["columns"] for name in (source.table, source.history))
+            plain = {field.name for field in view.features} & table.keys()
+            found = {name: kinds[table[name]["data_type"]] for name in plain}
+            for feature, column in source.columns.items():
+                assert [table[name]["data_type"] for name in source.columns_of(feature)] == ["bigint"]
+                found[feature] = kinds[history[column]["data_type"]]
         else:
             assert source.table.split(".")[1] == mart["name"]
             # a view with one row a key has the key alone as its grain

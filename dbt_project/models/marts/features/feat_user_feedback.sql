@@ -1,27 +1,26 @@
--- What a user did up to and with each second in which they did something: sets, ascending, so that the order in which
--- events arrive is of no matter.
+-- How much of feat_user_feedback_history was there after each second with feedback, as user_count_ratings tells it of
+-- ratings: a list a second would grow with the square of what a user did.
 {%- set kinds = {'hidden': 'hide', 'watched': 'watch', 'clicked': 'click'} %}
 
 with
 
-running as (
-    select distinct
+seconds as (
+    select
         user_id,
-        occurred_at,
+        second,
         {%- for name, kind in kinds.items() %}
-        list(movie_id) filter (where kind = '{{ kind }}') over so_far as {{ name }}{{ ',' if not loop.last }}
+        count(*) filter (where kind = '{{ kind }}') as count_{{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from {{ ref('fct_feedback') }}
-    window so_far as (partition by user_id order by occurred_at range between unbounded preceding and current row)
+    from {{ ref('int_feedback_distinct') }}
+    group by user_id, second
 )
 
 select
     user_id,
-    {{ known_after('occurred_at') }} as event_timestamp,
+    {{ known_after('make_timestamp(second * 1000000)') }} as event_timestamp,
     {%- for name in kinds %}
-    list_sort(list_distinct({{ name }})) as user_{{ name }}_movie_ids,
+    nullif(sum(count_{{ name }}) over so_far, 0)::bigint as user_count_{{ name }},
     {%- endfor %}
-    epoch_us(occurred_at) // 1000000 as user_last_feedback_at
-from running
--- the same sets in another order are no other row
-qualify row_number() over (partition by user_id, occurred_at) = 1
+    second as user_last_feedback_at
+from seconds
+window so_far as (partition by user_id order by second)
