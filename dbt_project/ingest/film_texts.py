@@ -14,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
+from dbt_project.events.read import read_all
+from dbt_project.events.schemas import FILMS, SCHEMAS
+from dbt_project.genres import known_genres
 from dbt_project.ingest.json_lines import landed_lines, parsed
 from dbt_project.sql_macros import shared_rule
 from dbt_project.whole_numbers import whole_number
@@ -24,19 +27,24 @@ def film_texts(space: Workspace) -> dict[int, str]:
     """movie_id to text, ascending: a line each for title, tagline, overview, genres, keywords, directors, lead cast.
 
     Films, links and documents are matched as dbt does it: the first line of a film counts, and the latest document.
-    Without a document there are title and genres. CineFeastError where no films are landed.
+    Films that were added or changed since are as they were told last. Without a document there are title and genres.
+    CineFeastError where no films are landed.
     """
     films = landed(space, "movies", "title", "genres")
     if not films:
         raise CineFeastError(f"no landed films in {space.raw_movielens}", "cinefeast fetch ml-100k")
+    directors = put_changes(space, films)
     links = {movie_id: whole_number(tmdb_id) for movie_id, (tmdb_id,) in landed(space, "links", "tmdb_id").items()}
     wanted = set(links.values()) - {None}
     documents = latest_documents(space, wanted)
     titles = plain_titles([title for title, _ in films.values()])
-    return {
-        movie_id: "\n".join(lines(title, (genres or "").split("|"), documents.get(links.get(movie_id) or 0, {})))
-        for (movie_id, (_, genres)), title in sorted(zip(films.items(), titles, strict=True))
-    }
+    texts: dict[int, str] = {}
+    for (movie_id, (_, genres)), title in sorted(zip(films.items(), titles, strict=True)):
+        document = documents.get(links.get(movie_id) or 0, {})
+        if movie_id in directors:
+            document = {**document, "directors": [directors[movie_id]]}
+        texts[movie_id] = "\n".join(lines(title, (genres or "").split("|"), document))
+    return texts
 
 
 def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | None]]:
@@ -50,6 +58,23 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
         if (key := whole_number(movie_id)) is not None and key >= 0:
             found.setdefault(key, values)
     return found
+
+
+def put_changes(space: Workspace, films: dict[int, list[str | None]]) -> dict[int, str]:
+    """Put titles and genres that were told since into `films`; the directors that were told, by movie_id.
+
+    As int_movies of the warehouse merges them: of each field the latest change counts that tells it.
+    """
+    directors = {}
+    for change in read_all(space.events / FILMS, SCHEMAS[FILMS]).to_pylist():
+        movie_id, title, director = change["movie_id"], change["title"], change["director_name"]
+        if change["is_retired"] or (title is None and movie_id not in films):
+            continue
+        told = title, "|".join(genre.name for genre in known_genres(change["genre_names"] or ()))
+        films[movie_id] = [new or old for new, old in zip(told, films.get(movie_id, [None, None]), strict=True)]
+        if director is not None:
+            directors[movie_id] = director
+    return directors
 
 
 def plain_titles(titles: list[str | None]) -> list[str]:

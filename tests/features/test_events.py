@@ -11,7 +11,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from dbt_project.events.schemas import FEEDBACK, RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
-from tests.commands import UNTESTED, dbt_build, landed_events, materialize
+from tests.commands import UNTESTED, dbt_build, landed_events, materialize, run
 from tests.conftest import TRAINED, Built, OnRedis, copy_of
 from tests.fixtures import FixtureData
 
@@ -80,7 +80,7 @@ def change_films(store: Any, known: int) -> None:
 
 def give_feedback(store: Any, ratings: list[tuple[int, int, float, datetime]]) -> None:
     """By users of the ratings, on their films: of one second, late, sent twice, by somebody who did nothing else."""
-    from feature_repo.feedback_events import Feedback, land_feedback, renew_feedback
+    from feature_repo.feedback_events import KEPT, Feedback, land_feedback, renew_feedback
 
     (user, film, _, later), (_, other, *_) = ratings[:2]
     events = [
@@ -91,7 +91,12 @@ def give_feedback(store: Any, ratings: list[tuple[int, int, float, datetime]]) -
         Feedback("d", user, film, "click", later - timedelta(days=3)),
         Feedback("e", NEW_USER + 1, film, "hide", later),
     ]
-    for some in (events[:2], events[2:]):
+    # more than are kept, in no order, two films in turns
+    seconds = [(n * 7) % (KEPT + 5) for n in range(KEPT + 5)]
+    events += [
+        Feedback(f"f{n}", NEW_USER + 1, (film, other)[n % 2], "hide", later + timedelta(seconds=n)) for n in seconds
+    ]
+    for some in (events[:2], events[2:600], events[600:]):
         land_feedback(some)
         renew_feedback(store, some)
 
@@ -134,7 +139,12 @@ def test_real_time_equals_batch(
     assert at_once != before
     assert at_once["movie_genre_names"][-2:] == [["Children", "Sci-Fi"], ["Western"]]
     assert at_once["movie_count_ratings"][-1] == 0
-    assert at_once["user_clicked_movie_ids"][0] == sorted({ratings[0][1], ratings[1][1]})
+    assert at_once["user_clicked_movie_ids"][0] == [ratings[0][1], ratings[1][1]]  # in order of time
+    hidden = at_once["user_hidden_movie_ids"][-1]
+    assert len(hidden) == 1000
+    assert hidden[0] != hidden[1] == hidden[-1]
+    assert at_once["user_hidden_timestamps"][-1] == sorted(at_once["user_hidden_timestamps"][-1])
+    run(workspace, "cinefeast", "embed")
     dbt_build(workspace, *(UNTESTED if address else ()))
     if address:
         redis_demo.server.flush()
@@ -142,6 +152,8 @@ def test_real_time_equals_batch(
         (workspace / "feast" / "online.db").unlink()
     materialize(workspace, redis=address)
     assert online(load_store(), ratings) == at_once
+    text = load_store().get_online_features(["movie_text:movie_text_embedding"], {"movie_id": [NEW_FILM]}).to_dict()
+    assert any(text["movie_text_embedding"][0])
 
 
 def plant(workspace: Path) -> None:

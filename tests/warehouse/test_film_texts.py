@@ -1,10 +1,13 @@
 """What `cinefeast embed` reads of the landed files before a build is what dbt reads of them."""
 
+from pathlib import Path
+
 import duckdb
 
 from dbt_project.ingest.embeddings.reduction import training_films
 from dbt_project.ingest.film_texts import film_texts
 from dbt_project.workspace import Workspace
+from feature_repo.feedback_events import FilmUpdate, land_films
 from tests.conftest import Built
 
 FILMS = """
@@ -31,6 +34,18 @@ def test_texts_have_the_titles_documents_and_people_of_the_warehouse(built_works
         people = [", ".join(dict.fromkeys(names)) for names in (directors, cast) if names]
         assert others[len(others) - len(people) :] == people
         assert not overview or " ".join(overview.split()) in others
+
+
+def test_films_that_were_told_over_http_have_texts(untrained: Path) -> None:
+    space = Workspace(untrained)
+    before = film_texts(space)
+    known = next(iter(before))
+    land_films([FilmUpdate(88_888, "The Long Harvest", genre_names=("Sci-Fi",)), FilmUpdate(known, "Corrected")])
+    land_films([FilmUpdate(88_888, "The Long Harvest", director_name="A. Field"), FilmUpdate(88_889, is_retired=True)])
+    texts = film_texts(space)
+    assert texts.pop(88_888) == "The Long Harvest\nSci-Fi\nA. Field"
+    assert texts.pop(known).split("\n") == ["Corrected", *before.pop(known).split("\n")[1:]]
+    assert texts == before
 
 
 def test_films_of_training_are_those_of_the_training_labels(built_workspace: Built) -> None:
