@@ -13,6 +13,7 @@ from feast.types import from_feast_to_pyarrow_type
 
 from dbt_project.durable import written_aside
 from feature_repo.offline_store.query import Held, Query
+from feature_repo.offline_store.refused import refuse
 from feature_repo.offline_store.storage import ParquetSource
 
 ROWS = 250_000
@@ -66,11 +67,23 @@ class WarehouseRetrievalJob(RetrievalJob):
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
         """Write the result where `storage`, a DatasetStorage, says: what FeatureStore.create_saved_dataset calls."""
+        if timeout is not None:
+            refuse("timeout")
         source = storage.to_data_source()
         assert isinstance(source, ParquetSource), f"give a DatasetStorage, not a {type(storage).__name__}"
         self.to_parquet(source.path, allow_overwrite)
 
+    def to_sql(self) -> str:
+        """Refused."""
+        refuse("to_sql")
+
+    def to_remote_storage(self) -> list[str]:
+        """Refused."""
+        refuse("to_remote_storage")
+
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        if timeout is not None:
+            refuse("timeout")
         return pa.concat_tables(self._query.tables(ROWS))
 
     def _transformed(self, table: pa.Table) -> pa.Table:

@@ -27,6 +27,7 @@ from feature_repo.offline_store.job import WarehouseRetrievalJob
 from feature_repo.offline_store.point_in_time import ViewQuery
 from feature_repo.offline_store.pull import rows_sql
 from feature_repo.offline_store.query import PointInTimeQuery, SqlQuery
+from feature_repo.offline_store.refused import NoMonitoring
 from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.storage import LogDestination
 from feature_repo.offline_store.warehouse import MEMORY_LIMIT, open_warehouse
@@ -58,7 +59,7 @@ class WarehouseOfflineStoreConfig(FeastConfigBaseModel):
         return open_warehouse(self.warehouse, self.memory_limit)
 
 
-class WarehouseOfflineStore(OfflineStore):
+class WarehouseOfflineStore(NoMonitoring, OfflineStore):
     """Point-in-time features out of the dbt-built DuckDB file."""
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
+from feast.monitoring.monitoring_service import MonitoringService
 
 from dbt_project.errors import CineFeastError
+from feature_repo.offline_store.refused import REASONS, NotSupportedError
 from feature_repo.offline_store.warehouse import open_warehouse
+from tests.commands import REPOSITORY
 from tests.features.conftest import START
 
 
@@ -40,6 +44,24 @@ def test_a_frame_that_cannot_be_joined_is_refused_at_once(stores: dict[str, Any]
         stores["ours"].get_historical_features(rows, ["plain:value"])
     assert "; next: " in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_the_store_does_not_have_is_refused_with_its_reason(stores: dict[str, Any]) -> None:
+    job = stores["ours"].get_historical_features(frame(), ["plain:value"])
+    calls: dict[str, Callable[[], Any]] = {
+        "to_sql": job.to_sql,
+        "to_remote_storage": job.to_remote_storage,
+        "timeout": lambda: job.to_arrow(timeout=1),
+        "feast monitor": lambda: MonitoringService(stores["ours"]).auto_compute("world"),
+    }
+    assert calls.keys() == REASONS.keys()
+    told = (REPOSITORY / "docs" / "features.md").read_text(encoding="utf-8")
+    for what, call in calls.items():
+        reason, instead = REASONS[what]
+        with pytest.raises(NotSupportedError, match=f"{what} is not supported: {reason}") as raised:
+            call()
+        assert raised.value.next_command == instead
+        assert f"| `{what}` | {reason} |" in told
 
 
 @pytest.mark.parametrize("column", ["event_timestamp", "user_id"])
