@@ -24,7 +24,7 @@ from dbt_project.errors import CineFeastError
 from dbt_project.events.seal import seal_events
 from dbt_project.ingest.text_vectors import first_text_vectors
 from dbt_project.publish import publish, remove_leftovers, start_build
-from dbt_project.workspace import VARIABLE, Workspace
+from dbt_project.workspace import VARIABLE, Workspace, workspace
 
 BESIDE_THIS_FILE = Path(__file__).resolve().parent.parent
 WRITING = ("build", "run", "seed")
@@ -44,7 +44,10 @@ class Plugin(BasePlugin):
                 f"{VARIABLE}={named} is relative, and dbt and feast start elsewhere; "
                 f'next: export {VARIABLE}="$PWD/{named}"'
             )
-        self.space = Workspace(Path(named) if named else BESIDE_THIS_FILE / "workspace")
+        try:
+            self.space = workspace() if named else Workspace(BESIDE_THIS_FILE / "workspace")
+        except CineFeastError as error:
+            raise DbtRuntimeError(str(error)) from None
         if not (self.space.raw_movielens / "manifest.json").exists():
             raise DbtRuntimeError(f"no landed data set in {self.space.root / 'raw'}; next: cinefeast fetch ml-100k")
         self.lock = locked(self.space)

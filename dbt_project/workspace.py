@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbt_project.errors import CineFeastError
+
 VARIABLE = "CINEFEAST_WORKSPACE"
 
 
@@ -102,8 +104,14 @@ class Workspace:
 
 
 def workspace() -> Workspace:
-    """The workspace that the environment names."""
-    return Workspace(Path(os.environ.get(VARIABLE) or "workspace").absolute())
+    """The workspace that the environment names; CineFeastError where dbt could not open a database in it."""
+    root = Path(os.environ.get(VARIABLE) or "workspace").absolute()
+    if "?" in str(root):
+        raise CineFeastError(
+            f"the workspace {root} has a ? in its path, which dbt-duckdb takes for the end of a database's name",
+            f"export {VARIABLE}=DIR without one",
+        )
+    return Workspace(root)
 
 
 def publish_directory(built: Path, target: Path) -> None:

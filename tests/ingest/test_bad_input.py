@@ -146,6 +146,14 @@ def test_workspace_that_cannot_be_written(
         assert_one_line(cinefeast(*arguments), tmp_path / "file", VARIABLE)
 
 
+def test_workspace_in_which_dbt_could_open_no_database(
+    cinefeast: Callable[..., Ran], data: FixtureData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "what?" / "workspace"))
+    assert_one_line(cinefeast("fetch", "ml-latest-small", "--archive", data.archive), tmp_path / "what?", VARIABLE)
+    assert not (tmp_path / "what?").exists()
+
+
 def test_no_network(cinefeast: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
