@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     """Seconds after which it goes on without the ranker, in recall's order."""
     user_vectors: Annotated[Mode, Hint(f"{{name}}={{value!r}} is none of {', '.join(Mode)}")] = Mode.REQUEST
     """When a user's vector is worked out: `request`, `minutes`, `version` or `batch`."""
+    worker_timeout: Seconds = 30.0
+    """Seconds after which one of several workers that does not answer is killed and replaced."""
     rules: Path | None = None
     """The file of rules; `rules.toml` in the workspace if not set."""
     log_features: Annotated[Share | None, Hint("{name}={value!r} is no share", "0.1")] = None

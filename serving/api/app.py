@@ -4,7 +4,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from anyio.to_thread import current_default_thread_limiter
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 
 from serving.api.auth import Keys
@@ -26,8 +26,8 @@ THREADS = 4
 """Requests that are worked on at a time, the others wait: more of them only hand the interpreter lock to and fro."""
 
 
-def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None]) -> FastAPI:
-    """The app. It answers /health/live at once and warms up beside; `done` is called when that ends."""
+def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None], is_warm_first: bool) -> FastAPI:
+    """The app. `done` is called when its warm-up ends: until then it answers /health/live, or nothing at all."""
     service, keys = Service(), Keys()
 
     def warm_up() -> None:
@@ -40,7 +40,10 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = THREADS
-        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+        warming = threading.Thread(target=warm_up, name="warm-up", daemon=True)
+        warming.start()
+        if is_warm_first:
+            await run_sync(warming.join)
         yield
         service.close()
 

@@ -1,6 +1,7 @@
 """`cinefeast serve`: bind the port, warm up, answer until stopped."""
 
 import errno
+import signal
 import socket
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from dbt_project.errors import CineFeastError
 from serving.config import export, settings, unknown
 from serving.features.reader import check_built
 from serving.keys import KeyRing
-from serving.runtime.supervisor import supervise
+from serving.runtime.supervisor import Beat, Supervisor
 from serving.telemetry.metrics import share_between_workers
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from serving.telemetry.deadlines import Stages
 
 
-AppFactory = Callable[[Callable[["Stages"], "Recommender"], Callable[["Service"], None]], Any]
-"""Makes the ASGI app of what loads a recommender, and what is to be told once the warm-up has ended."""
+AppFactory = Callable[[Callable[["Stages"], "Recommender"], Callable[["Service"], None], bool], Any]
+"""Makes the ASGI app of what loads a recommender, what is to be told once the warm-up has ended, and whether it takes
+no request before."""
 
 
 def serve(create_app: AppFactory, host: str, port: int, workers: int = 1, may_be_open: bool = False) -> None:
@@ -50,15 +52,17 @@ def serve(create_app: AppFactory, host: str, port: int, workers: int = 1, may_be
                 flush=True,
             )
         if workers == 1:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has ended
             run(create_app, listener, url)
         else:
             with tempfile.TemporaryDirectory(prefix="cinefeast-metrics-") as folder:
 
-                def work() -> None:
+                def work(beat: Beat) -> None:
                     share_between_workers(folder)
-                    run(create_app, listener, url)
+                    run(create_app, listener, url, beat)
 
-                supervise(workers, work, lambda child: mark_process_dead(child, folder))
+                patience = settings().worker_timeout
+                Supervisor(work, lambda child: mark_process_dead(child, folder), patience).supervise(workers)
 
 
 def check_reach(host: str, may_be_open: bool) -> bool:
@@ -99,8 +103,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(create_app: AppFactory, listener: socket.socket, url: str) -> None:
-    """Run the app on the socket; a warm-up that fails ends the server and is raised here."""
+def run(create_app: AppFactory, listener: socket.socket, url: str, beat: Beat | None = None) -> None:
+    """Run the app on the socket; a warm-up that fails ends the server and is raised here.
+
+    With `beat`, which is called each second, others accept on the socket, too: then no request is taken before the
+    warm-up has ended. Alone it answers /health/live at once.
+    """
     import uvicorn
 
     from serving.telemetry.logs import log_as_json
@@ -112,12 +120,19 @@ def run(create_app: AppFactory, listener: socket.socket, url: str) -> None:
             movies = service.recommender.catalogue.table.num_rows
             print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
 
+    async def tell() -> None:
+        if beat:
+            beat()
+
     log_as_json()
-    app = create_app(load_on_one_thread, done)
+    app = create_app(load_on_one_thread, done, beat is not None)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10)
-    )
-    print(f"warming up: live at {url}/health/live", flush=True)
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10,
+            callback_notify=tell, timeout_notify=1,
+        )
+    )  # fmt: skip
+    print("warming up" if beat else f"warming up: live at {url}/health/live", flush=True)
     server.run(sockets=[listener])
     if app.state.service.failure:
         raise app.state.service.failure

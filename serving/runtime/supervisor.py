@@ -1,71 +1,148 @@
-"""Several processes that accept on one socket: one that dies is replaced, a signal ends all of them."""
+"""Several processes that accept on one socket: one that dies or hangs is replaced, a signal ends all of them."""
 
 import os
+import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
-from dbt_project.errors import CineFeastError
+from serving.runtime.worker import FAULT, GRACE, Beat, run, tell
 
-FAULT = 3
-"""Exit code of a worker that a mistake of the user ended: it would end the next one, too."""
 PAUSE = 1.0
 """Seconds before a worker that died is replaced."""
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-def supervise(count: int, work: Callable[[], None], ended: Callable[[int], None]) -> None:
-    """Run `work` in `count` processes until SIGINT or SIGTERM; CineFeastError where one of them met one.
+@dataclass
+class Worker:
+    """A child, the pipe on which it tells that it answers, and when it last did; None before the first time."""
 
-    `ended` is told the id of each process that is no more.
-    Call it before anything heavy is imported and any thread runs: workers are forked.
+    pid: int
+    pulse: int
+    last: float | None = None
+
+
+@dataclass
+class Supervisor:
+    """Keeps `count` workers at `work`, each of which calls its argument every second or so once it accepts requests.
+
+    One that was silent for `patience` seconds is killed. Workers end with this process, however it ends: they hold the
+    reading end of a pipe that nobody writes to.
     """
-    children: set[int] = set()
-    is_over = False
 
-    def end(*_: object) -> None:
-        nonlocal is_over
-        is_over = True
-        for child in children:
-            os.kill(child, signal.SIGTERM)
+    work: Callable[[Beat], None]
+    ended: Callable[[int], None]
+    """Told the id of each process that is no more."""
+    patience: float
+    workers: dict[int, Worker] = field(default_factory=dict)
+    ends_at: float | None = None
+    """When those that have not ended are killed; None while nobody is to end."""
+    is_at_fault: bool = False
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    children |= {start(work) for _ in range(count)}
-    fault = False
-    while children:
-        child, status = os.wait()
-        children.discard(child)
-        ended(child)
-        if os.waitstatus_to_exitcode(status) == FAULT:
-            fault = True
-            end()
-        elif not is_over:
-            print(f"worker {child} ended ({os.waitstatus_to_exitcode(status)}): starting another", file=sys.stderr)
+    def supervise(self, count: int) -> None:
+        """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError.
+
+        Call it before anything heavy is imported and any thread runs: workers are forked.
+        """
+        self.life = os.pipe()
+        for number in ENDING:
+            signal.signal(number, lambda *_: self.end())
+        for _ in range(count):
+            self.start()
+        while self.workers:
+            self.listen()
+            self.kill_silent()
+            for pid, code in ended_children():
+                self.replace(self.workers.pop(pid), code)
+        if self.is_at_fault:
+            raise SystemExit(1)
+
+    def start(self) -> None:
+        """Another worker. No signal comes between its fork and its being known, or nobody would pass it on."""
+        sys.stdout.flush()
+        with held(ENDING):
+            if self.ends_at is not None:
+                return
+            pulse, beat = os.pipe()
+            pid = os.fork()
+            if pid:
+                os.close(beat)
+                os.set_blocking(pulse, False)
+                self.workers[pid] = Worker(pid, pulse)
+                return
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            # Ctrl-C reaches the whole group; the parent passes it on
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.set_blocking(beat, False)
+        for other in (self.life[1], pulse, *(worker.pulse for worker in self.workers.values())):
+            os.close(other)
+        run(lambda: self.work(lambda: tell(beat)), self.life[0])
+
+    def listen(self) -> None:
+        """Wait up to a second for workers to tell that they answer."""
+        heard, _, _ = select.select([worker.pulse for worker in self.workers.values()], [], [], 1.0)
+        for worker in self.workers.values():
+            if worker.pulse in heard and os.read(worker.pulse, 4096):
+                worker.last = time.monotonic()
+        if heard:
+            time.sleep(0.1)  # the pipe of one that has died is heard at once, time and again
+
+    def kill_silent(self) -> None:
+        """Kill who answered once and does no longer, and at the end who takes too long."""
+        now = time.monotonic()
+        for worker in self.workers.values():
+            is_late = self.ends_at is not None and now > self.ends_at
+            if worker.last is not None and now - worker.last > self.patience:
+                print(f"worker {worker.pid} was silent for {self.patience:.0f} s: killed", file=sys.stderr)
+                is_late, worker.last = True, None
+            if is_late:
+                kill(worker, signal.SIGKILL)
+
+    def replace(self, worker: Worker, code: int) -> None:
+        """Start another one in place of a worker that ended, unless all are to."""
+        os.close(worker.pulse)
+        self.ended(worker.pid)
+        if code == FAULT:
+            self.is_at_fault = True
+            self.end()
+        elif self.ends_at is None:
+            print(f"worker {worker.pid} ended ({code}): starting another", file=sys.stderr)
             time.sleep(PAUSE)
-            if not is_over:
-                children.add(start(work))
-    if fault:
-        raise SystemExit(1)
+            self.start()
+
+    def end(self) -> None:
+        """Tell all workers to end; those that accept nothing yet need not be asked."""
+        self.ends_at = self.ends_at or time.monotonic() + GRACE
+        for worker in self.workers.values():
+            kill(worker, signal.SIGTERM if worker.last is not None else signal.SIGKILL)
 
 
-def start(work: Callable[[], None]) -> int:
-    """A worker's process id."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        return child
-    code = 0
+def kill(worker: Worker, number: signal.Signals) -> None:
+    """Send the signal, unless the worker has ended a moment ago."""
+    with suppress(ProcessLookupError):
+        os.kill(worker.pid, number)
+
+
+def ended_children() -> Iterator[tuple[int, int]]:
+    """Process id and exit code of each child that has ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+
+
+@contextmanager
+def held(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    """The signals come when this ends, in this process and in one that was forked meanwhile."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # Ctrl-C reaches the whole group; the parent passes it on
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        work()
-    except CineFeastError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = FAULT
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    sys.stdout.flush()
-    os._exit(code)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.commands import BIN, environment_of
 from tests.conftest import Demo
-from tests.serving.servers import ADMIN, KEYS, PATIENCE, WRITER, answers, served, wait_for
+from tests.serving.servers import ADMIN, KEYS, PATIENCE, PATIENT, WRITER, free_port, served, wait_for
 
 COUNT = "cinefeast_requests_total"
 
@@ -61,12 +63,58 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, copied: Path)
         before = {child.pid for child in parent.children()}
         assert len(before) == 2
         os.kill(min(before), signal.SIGKILL)
-        wait_for(lambda: len({c.pid for c in parent.children()} - before) == 1, "another worker")
-        statuses = Counter(httpx.get(f"{url}/health/live", timeout=PATIENCE).status_code for _ in range(10))
-        assert statuses == {200: 10}
-        wait_for(lambda: answers(client, "/health/ready"), "ready")
+        statuses: Counter[int] = Counter()
+
+        def is_replaced() -> bool:
+            """Asked on connections of their own while another one warms up: who is not warm takes none."""
+            statuses.update(httpx.get(f"{url}/health/ready", timeout=PATIENCE).status_code for _ in range(5))
+            return client.log.read_text().count("ready:") == 3  # type: ignore[attr-defined]
+
+        wait_for(is_replaced, "another worker")
+        assert statuses.keys() == {200}
+        assert len(parent.children()) == 2
         assert answered(url) >= counted + 20, "what the dead one counted is still told"
     assert not psutil.pid_exists(max(before)), "a worker outlived its parent"
+
+
+def test_a_worker_that_hangs_is_replaced_and_none_outlives_a_parent_that_was_killed(copied: Path) -> None:
+    port = free_port()
+    environment = environment_of(copied, REDIS_CONNECTION_STRING="", CINEFEAST_WORKER_TIMEOUT="30", **PATIENT)
+    command = ("cinefeast", "serve", "--port", str(port), "--workers", "2")
+    log = copied / "serve.log"
+    with log.open("w") as output, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        popen = subprocess.Popen([BIN / command[0], *command[1:]], env=environment, stdout=output, stderr=output)
+        parent = psutil.Process(popen.pid)
+        wait_for(lambda: log.read_text().count("ready:") == 2, "both workers")
+        hung = parent.children()[0]
+        hung.suspend()
+        wait_for(lambda: not psutil.pid_exists(hung.pid), "the worker that hangs is killed")
+        assert f"worker {hung.pid} was silent for 30 s: killed" in log.read_text()
+        wait_for(lambda: log.read_text().count("ready:") == 3, "another worker")
+        workers = parent.children()
+        assert len(workers) == 2
+        parent.kill()
+        popen.wait(PATIENCE)
+        wait_for(lambda: not any(worker.is_running() for worker in workers), "workers end with their parent")
+        with pytest.raises(httpx.ConnectError):
+            client.get("/health/live")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_server_that_is_told_to_end_ends_well(workers: str, is_warm: bool, copied: Path) -> None:
+    environment = environment_of(copied, REDIS_CONNECTION_STRING="", **PATIENT)
+    command = ("cinefeast", "serve", "--port", str(free_port()), "--workers", workers)
+    log = copied / "serve.log"
+    with log.open("w") as output:
+        popen = subprocess.Popen([BIN / command[0], *command[1:]], env=environment, stdout=output, stderr=output)
+        told = "ready:" if is_warm else "warming up"
+        wait_for(lambda: log.read_text().count(told) == int(workers), told)
+        children = psutil.Process(popen.pid).children()
+        popen.terminate()
+        assert popen.wait(PATIENCE) == 0, log.read_text()
+    assert not any(child.is_running() for child in children)
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_folder_for_metrics_that_was_inherited_does_not_count(tmp_path: Path) -> None:
