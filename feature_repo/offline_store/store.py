@@ -167,7 +167,7 @@ class WarehouseOfflineStore(OfflineStore):
                 f"features are logged to a {type(destination).__name__}", "give the service a LogDestination"
             )
         table = pq.read_table(data) if isinstance(data, Path) else data
-        schema = source.get_schema(registry)
+        schema = landing.in_microseconds(source.get_schema(registry))
         logs = landing.fitted(table, schema, f"logs of {destination.service}", [source.get_log_timestamp_column()])
         landing.land(logs, workspace().logs, destination.service)
 
