@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from feature_repo.offline_store import point_in_time
 from tests.conftest import Built
 from tests.features.compiled import Pushed
-from tests.features.oracle import MOVIE_FEATURES, accepted, movie_features, same, user_features
+from tests.features.oracle import MOVIE_FEATURES, accepted, influence, movie_features, same, user_features
 from tests.features.test_no_leak import DAY, FILMS, MOMENTS, World, open_store, ratings
 from tests.fixtures import Rating
 
 SECOND = 1_000_000
-FEATURES = ["user_state", "user_sequence", "user_history", "movie_state"]
+FEATURES = ["user_state", "user_sequence", "user_history", "movie_state", "movie_influence"]
 # a clock that is ahead, within the second, a second, to the microsecond the next event's, a day, for years
 DELAYS = [-SECOND, 0, 1, 400_000, SECOND, 3 * SECOND, DAY * SECOND, 90 * DAY * SECOND, 1500 * DAY * SECOND]
 QUICK = settings(
@@ -106,10 +106,12 @@ def test_a_label_sees_what_had_arrived_and_nothing_else(
     known = known_when(archive, events)
     rated = accepted([rating for rating, _ in known])
     genres = {film: facts.genres for film, facts in world.films.items()}
+    arrived: Any = [(*rating[:3], known_at / SECOND) for rating, known_at in known]
     for (user, film, microsecond), row in zip(asked, found, strict=True):
         at = microsecond / SECOND
         by_then = accepted([rating for rating, known_at in known if known_at < microsecond])
         expected = user_features(by_then, user, at, genres) | movie_known(rated, by_then, film, at, world)
+        expected |= influence(arrived, film, at, world.films)  # counts from the quarter after its arrival
         wrong = {name: (row[name], value) for name, value in expected.items() if not same(row[name], value)}
         assert not wrong, (user, film, microsecond)
 

@@ -16,7 +16,9 @@ first_quarter as (
 movie_quarters as (
     select
         ratings.movie_id,
-        greatest(date_trunc('quarter', {{ known_at('ratings') }})::date, (first_quarter - interval 3 months)::date) as quarter,
+        greatest(
+            date_trunc('quarter', {{ known_at('ratings') }})::date, (first_quarter - interval 3 months)::date
+        ) as quarter,
         count(*) as n,
         sum(ratings.half_stars) as half_stars
     from {{ ref('fct_ratings') }} as ratings, first_quarter

@@ -2,13 +2,13 @@ with
 
 totals as (
     select
-        movie_id,
-        max(rated_at) as last_rated_at,
+        ratings.movie_id,
+        max(ratings.rated_at) as last_rated_at,
         max({{ known_at('ratings') }}) as last_known_at,
-        sum(half_stars) as half_stars,
-        sum(half_stars * half_stars) as half_stars_squared
+        sum(ratings.half_stars) as half_stars,
+        sum(ratings.half_stars * ratings.half_stars) as half_stars_squared
     from {{ ref('fct_ratings') }} as ratings
-    group by movie_id
+    group by ratings.movie_id
 ),
 
 recent as (

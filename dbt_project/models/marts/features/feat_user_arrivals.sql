@@ -1,5 +1,5 @@
--- When each rating of feat_user_history could be known, in the same order, of users with one that was landed after it was
--- given.
+-- When each rating of feat_user_history could be known, in the same order, of users with one that was landed after it
+-- was given.
 {{ config(
     materialized='incremental', incremental_strategy='delete+insert', unique_key='user_id', on_schema_change='fail'
 ) }}

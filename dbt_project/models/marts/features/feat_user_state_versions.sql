@@ -1,6 +1,6 @@
 -- A user's states as they were known: from the first rating on that was landed after it was given, one for each moment
--- at which something arrived. The offline store puts them in the place of the states from there on, where it is asked for
--- what was known.
+-- at which something arrived. The offline store puts them in the place of the states from there on, where it is asked
+-- for what was known.
 {{ config(
     materialized='incremental', incremental_strategy='delete+insert', unique_key='user_id', on_schema_change='fail'
 ) }}
