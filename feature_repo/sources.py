@@ -10,6 +10,7 @@ RECENT = 50
 user_state = WarehouseSource(
     name="feat_user_state",
     table="features.feat_user_state",
+    versions="features.feat_user_state_versions",
     # functions of dbt's: the mart keeps whole numbers by genre, which are small and can be added to
     computed={
         "user_ratings_per_active_day": "features.user_ratings_per_active_day({user_count_ratings}, {user_days_active})",
@@ -20,9 +21,11 @@ user_state = WarehouseSource(
         ),
     },
 )
-user_profile = WarehouseSource(name="feat_user_profile", table="features.feat_user_profile")
-movie_state = WarehouseSource(name="feat_movie_state", table="features.feat_movie_state")
-movie_recent = WarehouseSource(name="feat_movie_recent", table="features.feat_movie_recent")
+user_profile = WarehouseSource(name="feat_user_profile", table="features.feat_user_profile", created="created_at")
+movie_state = WarehouseSource(
+    name="feat_movie_state", table="features.feat_movie_state", versions="features.feat_movie_state_versions"
+)
+movie_recent = WarehouseSource(name="feat_movie_recent", table="features.feat_movie_recent", created="created_at")
 movie_influence = WarehouseSource(name="feat_movie_influence", table="features.feat_movie_influence")
 movie_profile = WarehouseSource(name="feat_movie_profile", table="features.feat_movie_profile")
 movie_people = WarehouseSource(name="feat_movie_people", table="features.feat_movie_people")
@@ -32,8 +35,10 @@ movie_text = WarehouseSource(name="feat_movie_text", table="features.feat_movie_
 user_sequence = WindowSource(
     name="feat_user_sequence",
     table="features.feat_user_state",
+    versions="features.feat_user_state_versions",
     position="user_count_ratings",
     history="features.feat_user_history",
+    arrivals="features.feat_user_arrivals",
     columns={
         "user_recent_movie_ids": "movie_ids",
         "user_recent_ratings": "ratings",
@@ -44,8 +49,10 @@ user_sequence = WindowSource(
 user_history = WindowSource(
     name="feat_user_history",
     table="features.feat_user_state",
+    versions="features.feat_user_state_versions",
     position="user_count_ratings",
     history="features.feat_user_history",
+    arrivals="features.feat_user_arrivals",
     columns={
         "user_seen_movie_ids": "movie_ids",
         "user_seen_ratings": "ratings",

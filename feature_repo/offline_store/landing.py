@@ -103,3 +103,11 @@ def strict_cast(column: pa.ChunkedArray, kind: pa.DataType, is_key: bool) -> pa.
         with suppress(pa.ArrowInvalid):  # some have no offset
             return column.cast(pa.timestamp("us", "UTC")).cast(kind)
     return column.cast(kind)
+
+
+def in_microseconds(schema: pa.Schema) -> pa.Schema:
+    """The schema with its moments to the microsecond: Feast keeps of a logged feature's moment the second alone."""
+    return pa.schema(
+        field.with_type(pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
+        for field in schema
+    )

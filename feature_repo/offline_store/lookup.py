@@ -8,6 +8,7 @@ import duckdb
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, Types
+from feature_repo.offline_store.known import ID, KNOWN, fetched_rows, known_rows
 from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.sql import columns, quoted, quoted_table
 from feature_repo.offline_store.warehouse import BUILD
@@ -33,6 +34,8 @@ class Lookup:
     """one row a key: no ASOF join is needed"""
     is_pruned: bool
     """the frame is small beside the table: only rows that it can hit are sorted for the ASOF join"""
+    is_known_time: bool = False
+    """of each key the row counts that was known last, by the rows' created timestamps"""
     carried: list[str] = field(default_factory=list)
     """columns that come along through the ASOF join"""
     fetched: list[str] = field(default_factory=list)
@@ -58,19 +61,25 @@ class Lookup:
         found = [f"c{place}" for place in range(len(self.carried))]
         names = [f"{OWN}{self.number}_{place}" for place in range(len(self.carried))]
         inner = [f"{quoted(key)} as k{place}" for place, key in enumerate(self.keys)]
-        inner += [f"{stamp}::timestamp as stamp"]
+        inner += [
+            f"{KNOWN} as stamp, {stamp}::timestamp as happened"
+            if self.is_known_time
+            else f"{stamp}::timestamp as stamp"
+        ]
         inner += [f"{quoted(name)} as {alias}" for name, alias in zip(self.carried, found, strict=True)]
         if self.fetched:
-            inner, found, names = [*inner, "rowid as hit"], [*found, "hit"], [*names, f"{OWN}{self.number}_hit"]
+            hit = ID if self.is_known_time else "rowid"
+            inner, found, names = [*inner, f"{hit} as hit"], [*found, "hit"], [*names, f"{OWN}{self.number}_hit"]
         last_created = ""
-        if self.source.created_timestamp_column:
+        if self.source.created_timestamp_column and not self.is_known_time:
             last_created = (
                 f" qualify row_number() over (partition by {columns([*self.keys, self.source.timestamp_field])} "
                 f"order by {quoted(self.source.created_timestamp_column)} desc nulls last) = 1"
             )
         same = " and ".join(f"e.{quoted(entity)} = {table}.k{place}" for place, entity in enumerate(self.keys.values()))
         # DuckDB's ASOF join gives a row without a moment the key's last row
-        valid = self.within_ttl(f"{table}.stamp", f"e.{EVENT_TIME}") if self.ttl else f"e.{EVENT_TIME} is not null"
+        happened = f"{table}.happened" if self.is_known_time else f"{table}.stamp"
+        valid = self.within_ttl(happened, f"e.{EVENT_TIME}") if self.ttl else f"e.{EVENT_TIME} is not null"
         return (
             [
                 f"case when {valid} then {table}.{column} end as {name}"
@@ -86,6 +95,10 @@ class Lookup:
         These are, of the frame's keys, the last row up to the frame's first moment and all from there to its last one.
         """
         table = quoted_table(self.source.table)
+        if self.is_known_time:
+            same = " and ".join(f"t.{quoted(key)} = e.{quoted(entity)}" for key, entity in self.keys.items())
+            asked = f" and exists (from {frame} as e where {same})" if self.is_pruned else ""
+            return known_rows(self.source, self.keys, asked)
         if not self.is_pruned:
             return table
         stamp = f"t.{quoted(self.source.timestamp_field)}::timestamp"
@@ -116,8 +129,12 @@ class Lookup:
         """
         if self.is_static or not (self.is_pruned and self.fetched):
             return ""
-        rows = among(self.source.table, self._hit, hits)
+        rows = self._fetched_rows(hits)
         return f'create temp table {self.kept} as select {columns(self.fetched)}, rowid as "rowid" from {rows}'
+
+    def _fetched_rows(self, piece: str | None) -> str:
+        rows = among(self.source.table, self._hit, piece)
+        return fetched_rows(self.source, self.fetched, rows) if self.is_known_time and self.source.versions else rows
 
     def fetch(self, piece: str | None) -> str:
         """The join that brings the table's own columns to the hits `h`, which the relation `piece` holds if named."""
@@ -125,7 +142,7 @@ class Lookup:
         if not self.is_static:
             if not self.fetched:
                 return ""
-            wanted = self.kept if piece and self.is_pruned else among(self.source.table, self._hit, piece)
+            wanted = self.kept if piece and self.is_pruned else self._fetched_rows(piece)
             return f" left join {wanted} as {table} on {table}.rowid = h.{self._hit['rowid']}"
         stamp = f"{table}.{quoted(self.source.timestamp_field)}::timestamp"
         known = [f"{table}.{quoted(key)} = h.{quoted(entity)}" for key, entity in self.keys.items()]

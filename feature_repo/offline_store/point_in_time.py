@@ -13,6 +13,7 @@ import duckdb
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.entity_frame import OWN, Types, event_time_of
+from feature_repo.offline_store.known import has_known_time
 from feature_repo.offline_store.lookup import (
     EVENT_TIME,
     PRUNED,
@@ -23,7 +24,7 @@ from feature_repo.offline_store.lookup import (
     has_one_row_a_key,
     table_types,
 )  # fmt: skip
-from feature_repo.offline_store.source import WarehouseSource, WindowSource
+from feature_repo.offline_store.source import CREATED, WarehouseSource, WindowSource
 from feature_repo.offline_store.sql import columns, quoted
 from feature_repo.offline_store.warehouse import BUILD
 
@@ -48,12 +49,18 @@ class PointInTime:
     """The queries that give a frame's rows with the features of some views."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, frame: Types, views: Sequence[ViewQuery], rows: int | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        frame: Types,
+        views: Sequence[ViewQuery],
+        rows: int | None = None,
+        is_known_time: bool = False,
     ) -> None:
-        """`rows` is how many the frame has, where that is known."""
+        """`rows`: how many the frame has, where that is known. `is_known_time`: no row counts before it was created."""
         self._connection = connection
         self._frame = frame
         self._rows = rows
+        self._is_known_time = is_known_time
         self._lookups: dict[tuple, Lookup] = {}
         self._histories: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
         self._features = [
@@ -97,22 +104,40 @@ class PointInTime:
 
     def _expressions(self, view: ViewQuery) -> list[tuple[str, str]]:
         lookup, source = self._lookup(view), view.source
-        history = ""
-        if isinstance(source, WindowSource):
-            keys = tuple(view.keys.items())
-            history = self._histories.setdefault((source.history, keys), f"a{len(self._histories)}")
+        if not isinstance(source, WindowSource):
+            return [(name, source.feature_sql(feature, lookup.column)) for feature, name in view.features.items()]
+        keys = tuple(view.keys.items())
+        history = self._history(source.history, keys)
+        if lookup.is_known_time and source.arrivals:
+            arrivals, created = self._history(source.arrivals, keys), lookup.column(CREATED)
+            return [
+                (name, source.known_sql(feature, lookup.column, history, arrivals, created))
+                for feature, name in view.features.items()
+            ]
         return [(name, source.feature_sql(feature, lookup.column, history)) for feature, name in view.features.items()]
+
+    def _history(self, table: str, keys: tuple[tuple[str, str], ...]) -> str:
+        return self._histories.setdefault((table, keys), f"a{len(self._histories)}")
 
     def _lookup(self, view: ViewQuery) -> Lookup:
         source = view.source
         stamps = (source.timestamp_field, source.created_timestamp_column)
-        same = (source.table, stamps, tuple(view.keys.items()), view.ttl)
+        same = (source.table, source.versions, source.created, stamps, tuple(view.keys.items()), view.ttl)
         if same not in self._lookups:
             types = table_types(self._connection, source.table)
             rows = count_rows(self._connection, source.table)
-            is_static = rows <= SMALL and has_one_row_a_key(self._connection, source.table, list(view.keys))
+            is_known_time = self._is_known_time and has_known_time(source)
+            if is_known_time and source.versions:
+                types[CREATED] = table_types(self._connection, source.versions)[CREATED]
+            is_static = (
+                not is_known_time
+                and rows <= SMALL
+                and has_one_row_a_key(self._connection, source.table, list(view.keys))
+            )
             is_pruned = self._rows is not None and self._rows * PRUNED <= rows
-            self._lookups[same] = Lookup(len(self._lookups), source, view.keys, view.ttl, types, is_static, is_pruned)
+            self._lookups[same] = Lookup(
+                len(self._lookups), source, view.keys, view.ttl, types, is_static, is_pruned, is_known_time
+            )
         wanted = [name for feature in view.features for name in source.columns_of(feature)]
         missing = [name for name in [*wanted, *view.keys] if name not in self._lookups[same].types]
         if missing:

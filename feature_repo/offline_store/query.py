@@ -61,11 +61,17 @@ class PointInTimeQuery:
     store: Store
     frame: EntityFrame
     views: Sequence[ViewQuery]
+    is_known_time: bool = False
+    """no row counts before it was created"""
+
+    def _join(self, connection: duckdb.DuckDBPyConnection) -> PointInTime:
+        types = self.frame.types(connection)
+        return PointInTime(connection, types, self.views, self.frame.rows, self.is_known_time)
 
     def tables(self, rows: int) -> Iterator[pa.Table]:
         """See Query. Lists are fetched for one piece at a time, so that nothing sorts them all."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
+            join = self._join(connection)
             hits = join.hits(self.frame.relation(connection), is_ordered=True)
             if not join.is_wide:
                 yield from streamed(connection, join.fetch(f"({hits})", is_ordered=True), rows)
@@ -85,7 +91,7 @@ class PointInTimeQuery:
     def copy(self, path: Path) -> None:
         """See Query."""
         with self.store.opened() as connection:
-            join = PointInTime(connection, self.frame.types(connection), self.views, self.frame.rows)
+            join = self._join(connection)
             hits = join.hits(self.frame.relation(connection), is_ordered=False)
             copy(connection, join.fetch(f"({hits})", is_ordered=False), path)
 

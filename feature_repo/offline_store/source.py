@@ -15,6 +15,9 @@ from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.sql import columns, quoted, quoted_table
 from feature_repo.offline_store.warehouse import open_warehouse
 
+CREATED, LATE_FROM, KNOWN_AT = "created_at", "late_from", "known_at"
+"""What a table of versions has beside the columns of its table, and the column of a table of arrivals."""
+
 
 class WarehouseSource(DataSource):
     """A table of the warehouse with a row for each key and moment from which its values may be known."""
@@ -26,6 +29,8 @@ class WarehouseSource(DataSource):
         table: str,
         computed: dict[str, str] | None = None,
         only: list[str] | None = None,
+        versions: str = "",
+        created: str = "",
         timestamp_field: str = "event_timestamp",
         created_timestamp_column: str = "",
         description: str = "",
@@ -37,6 +42,10 @@ class WarehouseSource(DataSource):
         `computed` maps features that the table does not hold to the SQL that makes them of its columns, each column
         in braces: a call of one of dbt's functions. It is computed for the rows that are asked for, and for no others.
         `only`: the columns that belong to the source, and so to what is pushed to it; all of them if None.
+        `versions` is a table of the rows as they were known, in the place of those stamped after `late_from`: each
+        counts from its `created_at` on, until the key's next. `created` is a column that tells when a row was known,
+        like Feast's `created_timestamp_column`, but does not go online. Both are read where it is asked for what was
+        known, and nowhere else.
         """
         super().__init__(
             name=name,
@@ -49,10 +58,12 @@ class WarehouseSource(DataSource):
         self.table = table
         self.computed = computed or {}
         self.only = only
+        self.versions = versions
+        self.created = created or created_timestamp_column
 
     def options(self) -> dict[str, Any]:
         """What the registry keeps of this source beside Feast's own fields."""
-        return {"table": self.table, "computed": self.computed, "only": self.only}
+        return {name: getattr(self, name) for name in ("table", "computed", "only", "versions", "created")}
 
     def columns_of(self, feature: str) -> list[str]:
         """The table's columns that a feature is made of."""
@@ -137,7 +148,8 @@ class WindowSource(WarehouseSource):
     The column `position` of `table` tells how much of the arrays of `history` was there at each key and moment, one
     column for all features or one each; `history` has one row a key, and `columns` maps feature names to its arrays:
     the other features are columns of `table`. `window` is how many events a feature holds, None for all of them.
-    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not.
+    Storing the arrays once and slicing them is what makes windows affordable: an array an event is not. `arrivals` has,
+    of the keys with versions, when each element of the arrays was known.
     """
 
     def __init__(
@@ -147,6 +159,7 @@ class WindowSource(WarehouseSource):
         columns: dict[str, str],
         window: int | None,
         position: str | dict[str, str] = "position",
+        arrivals: str = "",
         **fields: Any,
     ) -> None:
         super().__init__(**fields)
@@ -154,10 +167,11 @@ class WindowSource(WarehouseSource):
         self.columns = columns
         self.window = window
         self.position = position
+        self.arrivals = arrivals
 
     def options(self) -> dict[str, Any]:
         """As WarehouseSource.options, with the arrays, the window and the position."""
-        own = {name: getattr(self, name) for name in ("history", "columns", "window", "position")}
+        own = {name: getattr(self, name) for name in ("history", "columns", "window", "position", "arrivals")}
         return {**super().options(), **own}
 
     def columns_of(self, feature: str) -> list[str]:
@@ -170,6 +184,18 @@ class WindowSource(WarehouseSource):
         """See WarehouseSource. A window is null where its position is."""
         if feature not in self.columns:
             return super().feature_sql(feature, column)
-        position = column(self.columns_of(feature)[0])
+        return self._last(f"{history}.{quoted(self.columns[feature])}", column(self.columns_of(feature)[0]))
+
+    def known_sql(self, feature: str, column: Callable[[str], str], history: str, arrivals: str, created: str) -> str:
+        """As `feature_sql`, of what had arrived when a version was created; `created` is null of a row that is none."""
+        now = self.feature_sql(feature, column, history)
+        if feature not in self.columns:
+            return now
+        whole = f"{history}.{quoted(self.columns[feature])}"
+        arrived = f"list_filter({whole}, lambda event, place: {arrivals}.{KNOWN_AT}[place] < {created})"
+        known = self._last(arrived, column(self.columns_of(feature)[0]))
+        return f"case when {created} is null then {now} else {known} end"
+
+    def _last(self, events: str, position: str) -> str:
         first = "1" if self.window is None else f"greatest({position} - {self.window - 1}, 1)"
-        return f"{history}.{quoted(self.columns[feature])}[{first}:{position}]"
+        return f"({events})[{first}:{position}]"

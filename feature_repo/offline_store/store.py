@@ -62,6 +62,8 @@ class WarehouseOfflineStoreConfig(FeastConfigBaseModel):
 class WarehouseOfflineStore(NoMonitoring, OfflineStore):
     """Point-in-time features out of the dbt-built DuckDB file."""
 
+    supports_filter_by_created_timestamp = True
+
     @staticmethod
     def get_historical_features(
         config: RepoConfig,
@@ -71,13 +73,16 @@ class WarehouseOfflineStore(NoMonitoring, OfflineStore):
         registry: BaseRegistry,
         project: str,
         full_feature_names: bool = False,
+        filter_by_created_timestamp: bool = False,
         **range_: datetime,
     ) -> WarehouseRetrievalJob:
         """For each row of `entity_df`, the features that were known at its event_timestamp, in the frame's order.
 
         `entity_df` is a pandas frame, an Arrow table or reader, or an SQL query over the warehouse. A key that is
-        unknown, null, or has no row yet gives nulls. Timestamps without an offset are UTC. Raises CineFeastError where
-        the frame lacks its timestamp or a key, or has a column named like a feature.
+        unknown, null, or has no row yet gives nulls. Timestamps without an offset are UTC.
+        `filter_by_created_timestamp`: what had not arrived by then counts as if it never had, of views whose source
+        tells when its rows were created. Raises CineFeastError where the frame lacks its timestamp or a key, or has a
+        column named like a feature.
         """
         if entity_df is None:
             raise CineFeastError("no entity frame: a range of time alone is not supported", "give entity_df")
@@ -93,7 +98,7 @@ class WarehouseOfflineStore(NoMonitoring, OfflineStore):
                 if key not in types:
                     raise CineFeastError(f"entity frame has no column {key}, the key of {view.name}", f"add {key}")
         return WarehouseRetrievalJob(
-            PointInTimeQuery(store, frame, views),
+            PointInTimeQuery(store, frame, views, is_known_time=filter_by_created_timestamp),
             full_feature_names=full_feature_names,
             on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             metadata=FrameMetadata(feature_refs, sorted(set(types) - {timestamp}), store, frame),
@@ -163,7 +168,7 @@ class WarehouseOfflineStore(NoMonitoring, OfflineStore):
                 f"features are logged to a {type(destination).__name__}", "give the service a LogDestination"
             )
         table = pq.read_table(data) if isinstance(data, Path) else data
-        schema = source.get_schema(registry)
+        schema = landing.in_microseconds(source.get_schema(registry))
         logs = landing.fitted(table, schema, f"logs of {destination.service}", [source.get_log_timestamp_column()])
         landing.land(logs, workspace().logs, destination.service)
 

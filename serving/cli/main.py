@@ -317,6 +317,22 @@ def doctor(
 
 
 @app.command()
+def replay(
+    since: Annotated[datetime | None, typer.Option(help="answers from this moment on, UTC; all if not given")] = None,
+) -> None:
+    """Compare logged features with what was known when they were served. Exits with 1 if any value differs."""
+    from datetime import UTC
+
+    from feature_repo.store import load_store
+    from serving.monitoring.replay import replay as run
+    from serving.monitoring.replay import told
+
+    found = run(load_store(), since.replace(tzinfo=UTC) if since else None)
+    print("\n".join(told(found)))
+    raise typer.Exit(any(one.same < one.count for one in found))
+
+
+@app.command()
 def settings(
     as_json: Annotated[bool, typer.Option("--json", help="a list of objects instead of a table")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,11 +85,12 @@ class Catalogue:
     """All films' features as they were online at one moment.
 
     `table` has a row a film: movie_id and the features of catalogue_v1. `version` is a hash of its content:
-    equal features have equal versions, on whatever store.
+    equal features have equal versions, on whatever store. `read_at` is when reading began.
     """
 
     table: pa.Table
     version: str
+    read_at: datetime
 
 
 class OnlineFeatures:
@@ -120,6 +122,7 @@ class OnlineFeatures:
 
     def catalogue(self, movie_ids: np.ndarray) -> Catalogue:
         """The features of all `movie_ids` that are online; CineFeastError when none is."""
+        read_at = datetime.now(UTC)
         table = self._read_many(self._movies, movie_ids)
         table = table.filter(pc.is_valid(table["movie_index"]))
         if table.num_rows == 0:
@@ -127,7 +130,7 @@ class OnlineFeatures:
                 f"none of the {len(movie_ids)} films has features online: nothing is materialized",
                 feast_command(MATERIALIZE),
             )
-        return Catalogue(table, content_hash(table))
+        return Catalogue(table, content_hash(table), read_at)
 
     def counts(self, movie_ids: np.ndarray) -> pa.Table:
         """How many ratings each film has, and the seconds of those in the 90 days up to its last."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from models.columns import integers
 from models.ids import Ids
 from serving.config import settings
+from serving.features.reader import Catalogue
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -29,6 +30,8 @@ class LoggedAnswer:
     at: datetime
     user: pa.Table
     """The user's id and features, one row."""
+    read_at: datetime | None
+    """When they were read."""
     movie_ids: list[int]
 
 
@@ -38,11 +41,13 @@ class FeatureLog:
     `sample_rate` is the share of answers that are logged: what is set, or else the service's.
     """
 
-    def __init__(self, store: "FeatureStore", known: set[str], films: pa.Table) -> None:
-        """`known` is what users' rows have, `films` all films' rows."""
+    def __init__(self, store: "FeatureStore", known: set[str], catalogue: Catalogue) -> None:
+        """`known` is what users' rows have, `catalogue` all films' rows."""
+        films, self._films_read_at = catalogue.table, catalogue.read_at
         self._service = store.get_feature_service(SERVICE)
         self._store = store
         self._views = self._service.feature_view_projections
+        self._user_views = {v.name for v in self._views if store.get_feature_view(v.name).join_keys == ["user_id"]}
         share = settings().log_features
         self.sample_rate: float = self._service.logging_config.sample_rate if share is None else share
         features = [feature.name for view in self._views for feature in view.features]
@@ -62,10 +67,12 @@ class FeatureLog:
         films = self._films.take(pa.array(rows, mask=rows < 0))  # what was added since has no features yet
         columns: dict[str, Any] = {"user_id": users["user_id"], "movie_id": movie_ids}
         for view in self._views:
+            of_users = view.name in self._user_views
+            read_at = [shown[n].read_at if of_users else self._films_read_at for n in answer]
             for feature in view.features:
                 name = f"{view.name_to_use()}__{feature.name}"
                 columns[name], columns[f"{name}__status"] = values_and_status(feature.name, users, films)
-                columns[f"{name}__timestamp"] = pa.nulls(len(movie_ids))  # serving does not read it
+                columns[f"{name}__timestamp"] = pa.array(read_at, pa.timestamp("us", "UTC"))  # as known then: replay
         columns["__log_timestamp"] = [shown[n].at for n in answer]
         columns["__log_date"] = [shown[n].at.date() for n in answer]
         columns["__request_id"] = [shown[n].request_id for n in answer]

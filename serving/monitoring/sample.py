@@ -50,7 +50,7 @@ class Sampler:
         self._drift = Drift(sample, known, films) if sample else None
         store, self._log = recommender.features.store, None
         if any(service.name == SERVICE for service in store.list_feature_services()):
-            self._log = FeatureLog(store, known, films)
+            self._log = FeatureLog(store, known, recommender.catalogue)
         else:
             log.warning("served features are not logged before %s has put %s there", feast_command("apply"), SERVICE)
         self._waiting: list[LoggedAnswer] = []
@@ -62,7 +62,7 @@ class Sampler:
         user = context.row.select(self._names)
         shown = None
         if self._log and random.random() < self._log.sample_rate:
-            shown = LoggedAnswer(request_id.get(), datetime.now(UTC), user, movie_ids)
+            shown = LoggedAnswer(request_id.get(), datetime.now(UTC), user, context.read_at, movie_ids)
         return SampledAnswer(self, user, ranked, shown)
 
     def add(self, served: SampledAnswer) -> None:

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,8 @@ class UserContext:
     """One row of user features."""
     degraded: list[str] = field(default_factory=list)
     """What is not as it should be."""
+    read_at: datetime | None = None
+    """When reading the features began; None where nothing was read."""
     _films: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def films(self, name: str) -> np.ndarray:
@@ -68,7 +70,7 @@ class UserContext:
         if asked_at is None:
             return self
         asked = pa.array([asked_at.astimezone(UTC)], pa.timestamp("us", "UTC"))
-        return UserContext(self.user_id, self.row.append_column("event_timestamp", asked), self.degraded)
+        return UserContext(self.user_id, self.row.append_column("event_timestamp", asked), self.degraded, self.read_at)
 
 
 class UserContexts:
@@ -81,7 +83,7 @@ class UserContexts:
 
     def user(self, user_id: int) -> UserContext:
         """A user by id; without an answer in time, as they were read last, or as nobody knows them."""
-        seconds = self._stages.budgets["features"]
+        seconds, read_at = self._stages.budgets["features"], datetime.now(UTC)
         try:
             row = self._stages.run("features", seconds, lambda: self._features.users([user_id]))
         except StageError as error:
@@ -92,7 +94,7 @@ class UserContexts:
             self._last.move_to_end(user_id)
             if len(self._last) > REMEMBERED:
                 self._last.popitem(last=False)
-        return UserContext(user_id, row)
+        return UserContext(user_id, row, read_at=read_at)
 
     def _remembered(self, user_id: int, why: str) -> UserContext:
         with self._lock:
@@ -101,7 +103,8 @@ class UserContexts:
             age = time.monotonic() - found[0]
             kept = pa.ipc.read_record_batch(found[1], self._row(NOBODY, {}).schema)
             notice = f"{why}; the user's features are those of {age:.0f} s ago"
-            return UserContext(user_id, pa.Table.from_batches([kept]), [notice])
+            read_at = datetime.now(UTC) - timedelta(seconds=age)
+            return UserContext(user_id, pa.Table.from_batches([kept]), [notice], read_at)
         return UserContext(user_id, self._row(user_id, {}), [f"{why}; nothing is known of the user"])
 
     def nobody(self) -> UserContext:

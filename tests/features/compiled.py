@@ -1,9 +1,10 @@
 """The SQL that dbt compiled, run on ratings of a test's own: a warehouse in a second instead of a dbt run."""
 
 import json
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pyarrow as pa
 from tests.fixtures import Rating
 
 RATINGS = "stg_movielens__ratings"
+Pushed: TypeAlias = tuple[Rating, int]
+"""A rating, and when it was landed, in microseconds since 1970."""
 
 
 class CompiledProject:
@@ -52,9 +55,10 @@ class CompiledProject:
                 touched.add(node["name"])
         return touched
 
-    def build(self, path: Path, ratings: list[Rating]) -> None:
-        """Write the warehouse of these ratings, films being those of the built workspace.
+    def build(self, path: Path, ratings: list[Rating], pushed: Sequence[Pushed] = ()) -> None:
+        """Write the warehouse of an archive of these ratings and of pushed ones, in the order of their landing.
 
+        Films are those of the built workspace.
         The file has to be called cinefeast.duckdb: compiled SQL names it.
         """
         rows = [(n, u, m, r, round(r * 2), at * 1_000_000) for n, (u, m, r, at) in enumerate(ratings, 1)]
@@ -75,6 +79,13 @@ class CompiledProject:
             for node in self.fixed:
                 name = f"{node['schema']}.{node['name']}"
                 connection.execute(f"create table {name} as from built.{name}")
+            for number, ((user, film, stars, at), landed_at) in enumerate(pushed, 1):
+                connection.execute(
+                    "insert into intermediate.int_event_ratings by name select ? as rating_id, ? as user_id, "
+                    "? as movie_id, ? as rating, make_timestamp(?) as rated_at, 'pushed' as landed_file, "
+                    "? as landed_row, make_timestamp(?) as landed_at",
+                    [len(ratings) + number, user, film, stars, at * 1_000_000, number, landed_at],
+                )
             connection.register("landed", landed)
             connection.execute(
                 f"create table staging.{RATINGS} as select rating_id, user_id, movie_id, rating::float as rating, "

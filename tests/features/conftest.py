@@ -13,7 +13,10 @@ WEIRD = 'x"; drop table t; --'  # a feature whose name is SQL
 
 
 def make_tables(seed: int) -> dict[str, pd.DataFrame]:
-    """`t`: 8 keys on 40 seconds, ties told apart by their created timestamps. `s`: one row a key. `r`: two keys."""
+    """`t`: 8 keys on 40 seconds, ties told apart by their created timestamps. `s`: one row a key. `r`: two keys.
+
+    `l`: created before it happened, at once, up to half a minute late, or never.
+    """
     rng = random.Random(seed)
 
     def seconds() -> datetime:
@@ -47,7 +50,24 @@ def make_tables(seed: int) -> dict[str, pd.DataFrame]:
                 "rating": [rng.randrange(1, 11) / 2 for _ in pairs],
             }
         ),
+        "l": late_rows(random.Random(seed)),
     }
+
+
+def late_rows(rng: random.Random) -> pd.DataFrame:
+    """300 rows of 8 keys, no two of a key alike in both of their moments."""
+    happened = rng.sample([(user, second, lag) for user in range(8) for second in range(40) for lag in range(31)], 300)
+    stamps = [START + timedelta(seconds=second) for _, second, _ in happened]
+    created = [at + timedelta(seconds=max(lag - 5, -1)) for at, (*_, lag) in zip(stamps, happened, strict=True)]
+    return pd.DataFrame(
+        {
+            "user_id": [user for user, *_ in happened],
+            "event_timestamp": stamps,
+            "created": [None if rng.random() < 0.05 else at for at in created],
+            "items": [[rng.randrange(9) for _ in range(rng.randrange(1, 4))] for _ in happened],
+            "count": range(300),
+        }
+    ).drop_duplicates(["user_id", "event_timestamp", "created"])
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +115,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             )
         )
         made[name].apply(definitions(source("t", created_timestamp_column="created"), source("s"), source("r")))
+        made[name].apply(late_views(source("l", created_timestamp_column="created")))
     pushed = WarehouseSource(name="fct_ratings", table="core.fct_ratings", timestamp_field="rated_at")
     made["ours"].apply(pushed_ratings(PushSource(name="ratings", batch_source=pushed)))
     return made
@@ -109,6 +130,22 @@ def pushed_ratings(source: Any) -> list[Any]:
     keys = [Field(name=f"{name}_id", dtype=Int64) for name in ("user", "movie")]
     schema = [*keys, Field(name="rating", dtype=Float32)]
     return [FeatureView(name="user_movie_rating", entities=entities, schema=schema, source=source, online=False)]
+
+
+def late_views(source: Any) -> list[Any]:
+    """Views of rows that were created late, one of them with a ttl."""
+    from feast import Entity, FeatureView, Field, ValueType
+    from feast.types import Array, Int64
+
+    user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
+    schema = [
+        Field(name="user_id", dtype=Int64),
+        Field(name="count", dtype=Int64),
+        Field(name="items", dtype=Array(Int64)),
+    ]
+    late = FeatureView(name="late", entities=[user], schema=schema, source=source)
+    brief = FeatureView(name="brief", entities=[user], schema=schema, source=source, ttl=timedelta(seconds=6))
+    return [user, late, brief]
 
 
 def definitions(events: Any, people: Any, ratings: Any) -> list[Any]:

@@ -60,6 +60,21 @@ def moments(count: int = 120) -> list[datetime]:
     return [START + timedelta(seconds=rng.randrange(-3, 50), microseconds=rng.choice([0, 1])) for _ in range(count)]
 
 
+@pytest.mark.parametrize("pruned", [0, 10**9], ids=["pruned", "whole"])
+def test_what_was_known_agrees_with_stock(stores: dict[str, Any], pruned: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were created late, before they happened, or never; with a ttl and without."""
+    monkeypatch.setattr(point_in_time, "PRUNED", pruned)
+    frame = frame_of([at + timedelta(seconds=n % 40) for n, at in enumerate(moments())])
+    features = ["late:count", "late:items", "brief:count", "brief:items", "person:name"]
+    options = {"full_feature_names": True, "filter_by_created_timestamp": True}
+    ours, stock = (
+        rows_of(store.get_historical_features(frame.copy(), features, **options).to_arrow())
+        for store in stores.values()
+    )
+    assert ours == stock
+    assert ours != ask(stores["ours"], frame, features)
+
+
 @pytest.mark.parametrize(
     "convert",
     [

@@ -10,9 +10,10 @@ activity as (
     select
         user_id,
         min(rated_at) as first_rated_at,
+        min({{ known_at('ratings') }}) as first_known_at,
         min(rated_at) filter (where rating_id < pushed.first_rating_id) as first_archived_at,
         min(rating_id) filter (where rating_id >= pushed.first_rating_id) as first_pushed_id
-    from {{ ref('fct_ratings') }}
+    from {{ ref('fct_ratings') }} as ratings
     cross join pushed
     group by user_id
 ),
@@ -28,6 +29,7 @@ everyone as (
         users.gender,
         users.occupation,
         activity.first_rated_at,
+        activity.first_known_at,
         activity.first_archived_at,
         activity.first_pushed_id
     from activity
@@ -46,5 +48,6 @@ select
     gender,
     occupation,
     age,
-    first_rated_at
+    first_rated_at,
+    first_known_at
 from everyone

@@ -7,7 +7,8 @@ select
     checked.rating,
     checked.half_stars,
     checked.rated_at,
-    checked.rated_at::date as rated_on
+    checked.rated_at::date as rated_on,
+    checked.landed_at
 from {{ ref('int_ratings_checked') }} as checked
 {%- if is_incremental() %}
 anti join {{ this }} as earlier

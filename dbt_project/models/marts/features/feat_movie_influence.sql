@@ -1,4 +1,5 @@
 -- Sums over a film's people are the sums over all films of each: added up by quarter, then along the quarters.
+-- A late rating counts from the quarter after its arrival, so that what was known is never rewritten.
 -- Means are kept in hundredths of a star, and a row is written when one changes: a record moves slowly.
 {{ config(
     materialized='incremental', incremental_strategy='append', on_schema_change='fail',
@@ -15,7 +16,9 @@ first_quarter as (
 movie_quarters as (
     select
         ratings.movie_id,
-        greatest(date_trunc('quarter', ratings.rated_at)::date, (first_quarter - interval 3 months)::date) as quarter,
+        greatest(
+            date_trunc('quarter', {{ known_at('ratings') }})::date, (first_quarter - interval 3 months)::date
+        ) as quarter,
         count(*) as n,
         sum(ratings.half_stars) as half_stars
     from {{ ref('fct_ratings') }} as ratings, first_quarter

@@ -2,12 +2,13 @@ with
 
 totals as (
     select
-        movie_id,
-        max(rated_at) as last_rated_at,
-        sum(half_stars) as half_stars,
-        sum(half_stars * half_stars) as half_stars_squared
-    from {{ ref('fct_ratings') }}
-    group by movie_id
+        ratings.movie_id,
+        max(ratings.rated_at) as last_rated_at,
+        max({{ known_at('ratings') }}) as last_known_at,
+        sum(ratings.half_stars) as half_stars,
+        sum(ratings.half_stars * ratings.half_stars) as half_stars_squared
+    from {{ ref('fct_ratings') }} as ratings
+    group by ratings.movie_id
 ),
 
 recent as (
@@ -23,6 +24,7 @@ recent as (
 select
     totals.movie_id,
     {{ known_after('totals.last_rated_at') }} as event_timestamp,
+    {{ known_after('totals.last_known_at') }} as created_at,
     totals.half_stars::bigint as movie_sum_half_stars,
     totals.half_stars_squared::bigint as movie_sum_half_stars_squared,
     recent.timestamps as movie_recent_timestamps

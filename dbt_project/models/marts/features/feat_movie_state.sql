@@ -87,10 +87,5 @@ states as (
 select
     movie_id,
     event_timestamp,
-    n::bigint as movie_count_ratings,
-    case when n > 0 then {{ mean_rating('half_stars', 'n') }}::float end as movie_mean_rating,
-    case when n > 0 then {{ std_rating('half_stars', 'half_stars_squared', 'n') }}::float end as movie_std_rating,
-    n_90d::bigint as movie_count_ratings_90d,
-    half_stars::bigint as movie_sum_half_stars,
-    half_stars_squared::bigint as movie_sum_half_stars_squared
+    {{ movie_state_columns() }}
 from states

@@ -42,14 +42,9 @@ running as (
         next_at,
         base_timestamp,
         rating,
-        row_number() over so_far as n,
-        sum({{ totals_weight('half_stars', 'previous_at is null or previous_at::date < rated_at::date') }}) over so_far
-            as totals,
         last_value(case when previous_at < rated_at then rated_at - previous_at end ignore nulls) over so_far
-            as since_previous
-        {%- for pack in range(count_packs() | int) %},
-        sum(coalesce(pack_{{ pack }}, 0) * {{ pack_weight('half_stars') }}) over so_far as pack_{{ pack }}
-        {%- endfor %}
+            as since_previous,
+        {{ user_sums('previous_at is null or previous_at::date < rated_at::date') }}
     from ratings
     left join {{ ref('int_movie_genre_packs') }} using (movie_id)
     window so_far as (
@@ -64,22 +59,7 @@ states as (
         {{ known_after('running.rated_at') }} as event_timestamp,
         running.rating,
         running.since_previous,
-        running.n{{ plus_base('user_count_ratings') }} as n,
-        {{ total_half_stars('totals') }}{{ plus_base('user_sum_half_stars') }} as half_stars,
-        {{ total_squares('totals') }}{{ plus_base('user_sum_half_stars_squared') }} as half_stars_squared,
-        {{ total_days('totals') }}{{ plus_base('user_days_active') }} as days,
-        [
-            {%- for genre in range(count_genres() | int) %}
-            {{ packed_count(genre) }}{{ plus_base('user_genre_counts[' ~ (genre + 1) ~ ']') }}
-            {{- ',' if not loop.last }}
-            {%- endfor %}
-        ]::integer[] as genre_counts,
-        [
-            {%- for genre in range(count_genres() | int) %}
-            {{ packed_half_stars(genre) }}{{ plus_base('user_genre_half_stars[' ~ (genre + 1) ~ ']') }}
-            {{- ',' if not loop.last }}
-            {%- endfor %}
-        ]::integer[] as genre_half_stars
+        {{ user_totals(plus_base) }}
     from running
     {%- if is_incremental() %}
     left join {{ this }} as base
@@ -91,14 +71,5 @@ states as (
 select
     user_id,
     event_timestamp,
-    n::bigint as user_count_ratings,
-    {{ mean_rating('half_stars', 'n') }}::float as user_mean_rating,
-    {{ std_rating('half_stars', 'half_stars_squared', 'n') }}::float as user_std_rating,
-    rating as user_last_rating,
-    epoch(since_previous) as user_seconds_since_previous,
-    days::bigint as user_days_active,
-    half_stars::bigint as user_sum_half_stars,
-    half_stars_squared::bigint as user_sum_half_stars_squared,
-    genre_counts as user_genre_counts,
-    genre_half_stars as user_genre_half_stars
+    {{ user_state_columns() }}
 from states
