@@ -17,7 +17,8 @@ KEY = "user_id"
 
 def without_erased(rows: Sequence[Row]) -> list[Row]:
     """The rows but those of erased users: a warehouse that was built before still has some, and so has who pushes."""
-    erased = erased_users(workspace().events)
+    if not (erased := erased_users(workspace().events)):
+        return list(rows)
     kept = [row for row in rows if list(row[0].join_keys) != [KEY] or row[0].entity_values[0].int64_val not in erased]
     if len(kept) < len(rows):
         log.warning("%d rows of erased users are left out; next: dbt build", len(rows) - len(kept))

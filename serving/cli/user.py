@@ -1,7 +1,7 @@
 """The `cinefeast user` commands. Heavy imports stay inside each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,11 @@ from dbt_project.workspace import workspace
 
 user = typer.Typer(no_args_is_help=True, help="Everything that is held about a user: told, or erased.")
 Id = Annotated[int, typer.Argument(min=0, metavar="ID", help="the user's id")]
+
+
+def shown(value: Any) -> str:
+    """A moment, a day or a number as JSON has it."""
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 @user.command()
@@ -23,7 +28,7 @@ def export(
     from dbt_project.durable import written_aside
     from serving.privacy.held import held
 
-    text = json.dumps(held(workspace(), user_id), indent=2, default=str, ensure_ascii=False)
+    text = json.dumps(held(workspace(), user_id), indent=2, default=shown, ensure_ascii=False)
     if to is None:
         print(text)
         return

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 FACTS = {"ratings": "fct_ratings", "tags": "fct_tags", "feedback": "fct_feedback"}
-REJECTED = ("ratings", "tags", "users", "feedback")
 LANDED = {"ratings": RATINGS, "feedback": FEEDBACK}
 
 
@@ -36,7 +35,7 @@ def held(space: Workspace, user_id: int) -> dict[str, Any]:
         "ledger": in_ledger(space, user_id),
         "online": online(space, user_id),
         "served": [row for file in logged(space) for row in rows_of(file, user_id)],
-        "vectors": len(kept_vectors(user_id)) if text_of(REDIS) else 0,
+        "vectors": count_vectors(user_id),
     }
     if not is_any(found):
         at = erased_users(space.events).get(user_id)
@@ -65,20 +64,17 @@ def in_warehouse(space: Workspace, user_id: int) -> tuple[dict[str, Any], dict[s
             name: rows(f"select * exclude (user_id) from core.{table} where user_id = ? order by all", user_id)
             for name, table in FACTS.items()
         }
-        profile = rows(
+        profile = rows(  # the zip code is in no mart
             "select dim.*, landed.zip_code from core.dim_users as dim"
             " left join intermediate.int_users_checked as landed on dim.user_id = landed.user_id"
             " and landed.reason is null where dim.user_id = ?",
             user_id,
         )
-        rejected = [
-            {"source": name, **row}
-            for name in REJECTED
-            for row in rows(
-                f"select reason, raw from intermediate.int_{name}_checked where user_id = ? and reason is not null",
-                user_id,
-            )
-        ]
+        rejected = rows(
+            "select source, reason, raw from core.rejected_rows where source in ('ratings', 'tags', 'users', 'feedback')"
+            " and split_part(raw, ' | ', if(source = 'feedback', 2, 1)) = ? order by all",
+            str(user_id),
+        )
         files = rows("select source, list(landed_file) as files from reporting.rpt_landed_files group by source")
     taken_in = {row["source"]: row["files"] for row in files}
     return {"profile": profile, **facts, "rejected": rejected}, taken_in
@@ -128,6 +124,14 @@ def online(space: Workspace, user_id: int) -> dict[str, dict[str, Any]]:
         if any(value is not None for value in row.values()):
             found[view.name] = row
     return found
+
+
+def count_vectors(user_id: int) -> int:
+    """How many vectors of the user are kept for all workers."""
+    try:
+        return len(kept_vectors(user_id)) if text_of(REDIS) else 0
+    except ONLINE_ERRORS as error:
+        raise unavailable(error) from error
 
 
 def logged(space: Workspace) -> list[Path]:
