@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dbt_project.durable import written_aside
+from dbt_project.durable import remove_parts, written_aside
 from dbt_project.events.append import append_lines, exclusive
 from dbt_project.events.read import segments
 from dbt_project.events.tombstones import ERASED, LINES, SNAPSHOT, erased_users
@@ -24,6 +24,7 @@ def mark_erased(space: Workspace, user_id: int) -> None:
 
 def write_snapshot(space: Workspace) -> list[int]:
     """Write down for dbt who is erased by now, and return it: under the build's lock, so that no build sees two."""
+    remove_parts(space.events / ERASED)
     users = sorted(erased_users(space.events))
     table = pa.table({"user_id": pa.array(users, pa.int64())})
     file = space.events / ERASED / SNAPSHOT

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dbt_project.durable import written_aside
+from dbt_project.durable import remove_parts, written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.events.append import PENDING, close_open, exclusive, new_name
 from dbt_project.events.erase import remove_erased, write_snapshot
@@ -42,6 +42,7 @@ def seal_events(space: Workspace) -> None:
         check_segments(folder, schema)
         remove_merged(folder)
         with exclusive(folder / PENDING):
+            remove_parts(folder, folder / PENDING)
             close_open(folder / PENDING)
         for file in pending_files(folder):
             seal(file, folder / sealed_name(file), schema)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from dbt_project.build_lock import locked
+from dbt_project.durable import remove_parts
 from dbt_project.events.append import exclusive
 from dbt_project.events.erase import mark_erased, remove_rows
 from dbt_project.events.seal import seal_events
@@ -93,6 +94,7 @@ def from_vectors(space: Workspace, user_id: int) -> None:
 def from_logs(space: Workspace, user_id: int) -> None:
     """What was served, and saved data sets. Who writes a log waits meanwhile."""
     with exclusive(space.logs):
+        remove_parts(*space.logs.glob("*/"))
         for file in logged(space):
             remove_rows(file, erased_users(space.events))
 

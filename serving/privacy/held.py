@@ -71,7 +71,8 @@ def in_warehouse(space: Workspace, user_id: int) -> tuple[dict[str, Any], dict[s
             user_id,
         )
         rejected = rows(
-            "select source, reason, raw from core.rejected_rows where source in ('ratings', 'tags', 'users', 'feedback')"
+            "select source, reason, raw from core.rejected_rows"
+            " where source in ('ratings', 'tags', 'users', 'feedback')"
             " and split_part(raw, ' | ', if(source = 'feedback', 2, 1)) = ? order by all",
             str(user_id),
         )
