@@ -20,7 +20,6 @@ SCHEMA = (
     "create table if not exists set_aside (event_id text primary key, body text, reason text not null) without rowid",
     # films by when their online features were last renewed: a replaced row has a higher number than any before
     "create table if not exists renewed (number integer primary key autoincrement, movie_id integer not null unique)",
-    *receipts.RECEIPTS,
 )
 
 
@@ -66,6 +65,10 @@ class Ledger:
                     *SCHEMA,
                 ):
                     self._connection.execute(line)
+                if not has_table(self._connection, "receipts"):
+                    with self._transaction():
+                        for line in receipts.RECEIPTS:
+                            self._connection.execute(line)
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 

@@ -5,12 +5,16 @@ import time
 from typing import Any
 
 RECEIPTS = (
-    "create table if not exists receipts (event_id text primary key, user_id integer, accepted_at real) without rowid",
-    "create index if not exists receipts_of_user on receipts (user_id)",
+    "create table receipts (event_id text primary key, user_id integer, accepted_at real) without rowid",
+    "create index receipts_of_user on receipts (user_id)",
+    "create index receipts_by_age on receipts (accepted_at)",
+    # what an older version accepted: whose it was is not known, and it is taken to be of now
+    "insert into receipts select event_id, null, cast(strftime('%s', 'now') as real) from accepted",
 )
 OF_USER = """
 select event_id from receipts where user_id = ?1
-union select event_id from accepted where case when json_valid(waiting) then json_extract(waiting, '$.user_id') end = ?1
+union select event_id from accepted where waiting is not null
+    and case when json_valid(waiting) then json_extract(waiting, '$.user_id') end = ?1
 union select event_id from set_aside where case when json_valid(body) then json_extract(body, '$.user_id') end = ?1
 """
 
@@ -42,15 +46,14 @@ def forget_user(connection: sqlite3.Connection, user_id: int) -> None:
 def forget_done(connection: sqlite3.Connection, before: float) -> int:
     """Delete the ids of events that were accepted before that moment, in seconds since 1970, and wait for nothing.
 
-    Those that an older version accepted are taken to be of now. How many were deleted; within a transaction.
+    How many were deleted; within a transaction.
     """
-    missing = "select event_id, null, ? from accepted where event_id not in (select event_id from receipts)"
-    connection.execute(f"insert into receipts {missing}", (time.time(),))
     old = "select event_id from receipts where accepted_at < ?"
     deleted = connection.execute(
         f"delete from accepted where waiting is null and event_id in ({old})"
         " and event_id not in (select event_id from set_aside)",
         (before,),
     ).rowcount
-    connection.execute("delete from receipts where event_id not in (select event_id from accepted)")
+    left = "select 1 from accepted where accepted.event_id = receipts.event_id"
+    connection.execute(f"delete from receipts where accepted_at < ? and not exists ({left})", (before,))
     return deleted
