@@ -8,6 +8,7 @@ from typing import Self
 
 import duckdb
 
+from dbt_project.events.erase import snapshot
 from dbt_project.events.read import landed_counts, read_sealed
 from dbt_project.events.schemas import FILMS, RATINGS, SCHEMAS
 from dbt_project.workspace import Workspace
@@ -18,8 +19,8 @@ CODE = ("models", "macros", "functions", "seeds")
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """`fixed`: a hash of the archive's tables, TMDb's documents, texts' vectors, changed films, this project's SQL, and
-    DuckDB's version.
+    """`fixed`: a hash of the archive's tables, TMDb's documents, texts' vectors, changed films, erased users, this
+    project's SQL, and DuckDB's version.
 
     `events`: how many sealed ratings there are of each landed file.
     """
@@ -64,4 +65,6 @@ def fixed_inputs(space: Workspace) -> str:
     for file in sorted(code):
         digest.update(file.read_bytes())
     digest.update(str(read_sealed(space.events / FILMS, SCHEMAS[FILMS]).to_pylist()).encode())
+    if erased := snapshot(space):  # who was erased is in what films add up to: only a build from the start forgets it
+        digest.update(str(erased).encode())
     return digest.hexdigest()

@@ -21,6 +21,12 @@ def written_aside(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def remove_parts(*folders: Path) -> None:
+    """Remove what killed processes left beside files of these folders; nobody else may write there now."""
+    for part in (part for folder in folders for part in folder.glob("*.part")):
+        part.unlink(missing_ok=True)
+
+
 def flush(path: Path) -> None:
     """Wait until the file, or the folder's list of files, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)

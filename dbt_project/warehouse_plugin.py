@@ -17,9 +17,9 @@ from dbt.adapters.events.logging import AdapterLogger
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
-from filelock import FileLock, Timeout
 
 from dbt_project.build_inputs import BuildInputs
+from dbt_project.build_lock import locked
 from dbt_project.errors import CineFeastError
 from dbt_project.events.seal import seal_events
 from dbt_project.ingest.text_vectors import first_text_vectors
@@ -50,7 +50,7 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from None
         if not (self.space.raw_movielens / "manifest.json").exists():
             raise DbtRuntimeError(f"no landed data set in {self.space.root / 'raw'}; next: cinefeast fetch ml-100k")
-        self.lock = locked(self.space)
+        self.lock = locked(self.space, log.info)
         self.variables: dict[str, str | int] = {}
         self.inputs: BuildInputs | None = None
         self.is_append = False
@@ -88,16 +88,3 @@ class Plugin(BasePlugin):
         except CineFeastError as error:
             raise DbtRuntimeError(f"not published: {error}") from None
         return f"published {self.space.warehouse}"
-
-
-def locked(space: Workspace) -> FileLock:
-    """The lock of the workspace's build file, once nobody else has it; it dies with this process."""
-    space.build.parent.mkdir(parents=True, exist_ok=True)
-    # of one process all share it, as a program may call dbt twice
-    lock = FileLock(space.build.with_name(".lock"), is_singleton=True, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        log.info(f"another dbt command works on {space.build}; this one goes on when that has ended")
-        lock.acquire()
-    return lock

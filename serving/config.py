@@ -109,6 +109,7 @@ KEYS = Hint(
 KeyList = Annotated[SecretStr, AfterValidator(long_enough), KEYS]
 Rate = Annotated[str, AfterValidator(rate), Hint("{name}={value!r} is no rate")]
 Seconds = Annotated[float, Field(gt=0, lt=600), Hint("{name}={value!r} is no number of seconds")]
+Days = Annotated[PositiveInt, Hint("{name}={value!r} is no number of days")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -155,6 +156,11 @@ class Settings(BaseSettings):
     """The file of rules; `rules.toml` in the workspace if not set."""
     log_features: Annotated[Share | None, Hint("{name}={value!r} is no share", "0.1")] = None
     """Share of ranked answers, 0 to 1, whose features are logged; the service's sample rate (0.1) if not set."""
+    keep_logs_days: Days = 90
+    """Days after which a running server removes files of logged features."""
+    keep_accepted_days: Days = 90
+    """Days after which it forgets the ids of events that were accepted and are online. One that is sent again later is
+    landed again; the next build finds a rating by user, film and second, anything else by its id."""
     posters: Annotated[bool, BeforeValidator(zero_or_one), Hint("{name}={value!r} is neither 0 nor 1", "1")] = False
     """1: the page shows posters from TMDb's image server where a film's document has one. 0: nothing outside is asked
     for."""

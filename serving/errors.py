@@ -5,6 +5,7 @@ ServingError
     OverloadedError     more waits than can be answered soon
     NotWrittenError     events could not be put on disk
     NotFoundError       no such thing
+    ErasedError         of a user who was erased
     InvalidError        a value that nothing can have
     NoKeyError          no key that may do this
     TooManyError        asked more often than allowed
@@ -56,6 +57,12 @@ class NotFoundError(ServingError):
     """There is no such thing."""
 
     next_step = "see /docs for what can be asked"
+
+
+class ErasedError(ServingError):
+    """Something of a user who was erased: it is never taken again."""
+
+    next_step = "leave this user out"
 
 
 class InvalidError(ServingError):

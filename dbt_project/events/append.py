@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from dbt_project.durable import flush, written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.events.schemas import LANDED_AT
+from dbt_project.events.tombstones import refuse_erased
 
 PENDING = "pending"
 OPEN = "open.jsonl"
@@ -30,12 +31,14 @@ PATIENCE = 30.0
 def append(folder: Path, events: pa.Table) -> None:
     """Land the events in raw/events/<kind>, all of them or, where this fails, none.
 
-    CineFeastError where another writer keeps the folder for longer than PATIENCE.
+    CineFeastError where another writer keeps the folder for longer than PATIENCE, or one is of an erased user.
     """
     if not events.num_rows:
         return
     pending = folder / PENDING
     with exclusive(pending):
+        if "user_id" in events.column_names:  # under the lock: what an erasure removes is all there is
+            refuse_erased(folder.parent, events["user_id"].unique().to_pylist())
         if events.num_rows > MANY_ROWS:
             stamps = pa.array([now()] * events.num_rows, pa.timestamp("us"))
             with written_aside(pending / f"{new_name()}.parquet") as part:

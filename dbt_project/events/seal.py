@@ -1,13 +1,14 @@
-"""What a build does with events before it reads them: seal what waits, and merge small segments."""
+"""What a build does with events before it reads them: seal what waits, remove the erased, merge small segments."""
 
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dbt_project.durable import written_aside
+from dbt_project.durable import remove_parts, written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.events.append import PENDING, close_open, exclusive, new_name
+from dbt_project.events.erase import remove_erased, write_snapshot
 from dbt_project.events.read import (
     MERGED,
     merged_from,
@@ -32,17 +33,21 @@ def seal_events(space: Workspace) -> None:
 
     Killed at any moment, it loses and doubles nothing: a pending file goes when its segment is on disk, a merged
     segment's parts go when that is, and what is left of either goes the next time. One at a time: the build's lock.
-    CineFeastError names a file that cannot be read.
+    Nothing of erased users is left in any segment. CineFeastError names a file that cannot be read.
     """
+    erased = write_snapshot(space)
     for kind, schema in SCHEMAS.items():
         folder = space.events / kind
         first_segment(folder, schema)
         check_segments(folder, schema)
         remove_merged(folder)
         with exclusive(folder / PENDING):
+            remove_parts(folder, folder / PENDING)
             close_open(folder / PENDING)
         for file in pending_files(folder):
             seal(file, folder / sealed_name(file), schema)
+        if erased and "user_id" in schema.names:
+            remove_erased(folder, erased)
         merge_small(folder, schema)
 
 

@@ -12,3 +12,9 @@
 {% macro raw_row(columns) -%}
     coalesce(malformed_line, concat_ws(' | ', {{ columns | join(', ') }}))
 {%- endmacro %}
+
+{#- How many landed rows are of erased users: staging leaves them out. Their events do not lie in the segments any more. -#}
+{% macro count_erased(landed, erased) -%}
+    (select count(*) from {{ landed }} as landed
+        semi join {{ erased }} as erased on {{ whole_number('landed.user_id') }} = erased.user_id)
+{%- endmacro %}

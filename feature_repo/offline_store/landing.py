@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from feast import FeatureView
 from feast.types import from_feast_to_pyarrow_type
@@ -13,7 +14,10 @@ from feast.types import from_feast_to_pyarrow_type
 from dbt_project.durable import written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.event_contract import rating_problem
+from dbt_project.events.append import exclusive
 from dbt_project.events.schemas import RATINGS, SCHEMAS
+from dbt_project.events.tombstones import erased_users
+from dbt_project.workspace import Workspace
 from feature_repo.offline_store.entity_frame import microseconds
 
 
@@ -25,6 +29,14 @@ def land(table: pa.Table, root: Path, name: str) -> None:
         file = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.parquet"
         with written_aside(root / name / file) as part:
             pq.write_table(table, part, compression="zstd")
+
+
+def land_logs(logs: pa.Table, space: Workspace, service: str) -> None:
+    """Add logged features to those of their service, but for rows of erased users; an erasure waits meanwhile."""
+    with exclusive(space.logs):
+        if (erased := list(erased_users(space.events))) and "user_id" in logs.column_names:
+            logs = logs.filter(pc.invert(pc.is_in(logs["user_id"], value_set=pa.array(erased, pa.int64()))))
+        land(logs, space.logs, service)
 
 
 def event_schema(view: FeatureView) -> pa.Schema:

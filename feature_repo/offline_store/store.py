@@ -141,8 +141,8 @@ class WarehouseOfflineStore(NoMonitoring, OfflineStore):
         """Land ratings for the next dbt build, in the workspace's raw/events/<view>: dbt_project/events.
 
         Raises CineFeastError for a view whose events dbt does not read, where the columns are not the view's keys,
-        features and timestamps or of other types, where a key or a timestamp is null, and for a rating that dbt would
-        reject. Nothing is landed then.
+        features and timestamps or of other types, where a key or a timestamp is null, for a rating that dbt would
+        reject, and for one of an erased user. Nothing is landed then.
         """
         schema = landing.event_schema(feature_view)
         landing.check_is_read(feature_view.name, schema)
@@ -170,7 +170,7 @@ class WarehouseOfflineStore(NoMonitoring, OfflineStore):
         table = pq.read_table(data) if isinstance(data, Path) else data
         schema = landing.in_microseconds(source.get_schema(registry))
         logs = landing.fitted(table, schema, f"logs of {destination.service}", [source.get_log_timestamp_column()])
-        landing.land(logs, workspace().logs, destination.service)
+        landing.land_logs(logs, workspace(), destination.service)
 
 
 class FrameMetadata(RetrievalMetadata):

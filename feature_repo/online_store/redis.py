@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.helpers import _mmh3, _redis_key, compute_versioned_name
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import make_tzaware
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import Field
@@ -17,8 +15,7 @@ from redis import Redis, RedisCluster
 
 from dbt_project.errors import CineFeastError
 from feature_repo.online_store.columns import Stored, Wanted
-
-Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
+from feature_repo.online_store.erased import Row, without_erased
 
 SET_UNLESS_OLDER = """
 local function decoded(stamp)
@@ -53,6 +50,9 @@ and nanoseconds as varints, each left out where it is 0; of a negative number th
 has doubles alone, which hold no 64 bits, so a negative number is read by its complement.
 
 It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA nor their own `eval`."""
+
+UNDATE = "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end"
+"""Stamps a row that is there with 1970."""
 
 
 def redis_type() -> RedisType:
@@ -132,13 +132,29 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
                 pipe.hmget(_redis_key(config.project, key, config.entity_key_serialization_version), fields)
             return [list(column) for column in zip(*pipe.execute(), strict=True)] or [[] for _ in fields]
 
+    def forget(self, config: RepoConfig, views: Sequence[FeatureView], key: EntityKey) -> None:
+        """Remove all that is kept of a key: its views share one hash."""
+        client = self._get_client(config.online_store)
+        client.delete(_redis_key(config.project, key, config.entity_key_serialization_version))
+
+    def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
+        """See ForwardSqliteOnlineStore."""
+        versioned = config.registry.enable_online_feature_view_versioning
+        stamps = [f"_ts:{compute_versioned_name(view, versioned)}" for view in views]
+        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
+            for key in keys:
+                name = _redis_key(config.project, key, config.entity_key_serialization_version)
+                for stamp in stamps:
+                    pipe.execute_command("EVAL", UNDATE, 1, name, stamp, Timestamp(seconds=0).SerializeToString())
+            pipe.execute()
+
 
 def _compared(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[list[bytes | str | int]]:
     """What SET_UNLESS_OLDER is given of each row: key, seconds to live, fields with their values, the stamp first."""
     view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
     fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
     stamp, seconds = f"_ts:{view}", config.online_store.key_ttl_seconds or 0
-    for entity, values, moment, _ in data:
+    for entity, values, moment, _ in without_erased(data):
         now = Timestamp()
         now.FromDatetime(make_tzaware(moment))
         key = _redis_key(config.project, entity, config.entity_key_serialization_version)

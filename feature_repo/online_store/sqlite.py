@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import inf
 from typing import Any, Literal
@@ -18,17 +19,15 @@ from feast.infra.online_stores.sqlite import (
 )
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 from feast.utils import make_tzaware
 
 from feature_repo.online_store.columns import Stored, Wanted
+from feature_repo.online_store.erased import Row, without_erased
 
 KEYS_A_QUERY = 500
 """Well below SQLite's limit of variables."""
 PATIENCE = 60_000
 """Milliseconds that a write waits for another process's: a batch of `feast materialize` takes seconds."""
-
-Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
 
 def seconds(moment: datetime) -> float:
@@ -74,7 +73,7 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
         with self._writing, connection:
             connection.execute(f"pragma busy_timeout = {PATIENCE}")
             connection.execute("begin immediate")
-            kept = self._not_older(config, table, data)
+            kept = self._not_older(config, table, without_erased(data))
             super().online_write_batch(config, table, kept, progress)  # which commits
         if progress:
             progress(len(data) - len(kept))
@@ -98,6 +97,32 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
                         found[name][row] = value
             columns.extend([values.get(row) for row in rows] for values in found.values())
         return columns
+
+    def forget(self, config: RepoConfig, views: Sequence[FeatureView], key: EntityKey) -> None:
+        """Remove all that is kept of a key, and overwrite where it was in the file."""
+        row = serialize_entity_key(key, config.entity_key_serialization_version)
+        with self._changing(config) as connection:
+            for view in views:
+                connection.execute(f"delete from {self._table(config, view)} where entity_key = ?", [row])
+
+    def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
+        """Let rows be replaced by whatever is written next, although it be older: they are of 1970 from now on."""
+        rows = [(serialize_entity_key(key, config.entity_key_serialization_version),) for key in keys]
+        with self._changing(config) as connection:
+            for view in views:
+                connection.executemany(
+                    f"update {self._table(config, view)} set event_ts = 0 where entity_key = ?", rows
+                )
+
+    @contextmanager
+    def _changing(self, config: RepoConfig) -> Iterator[sqlite3.Connection]:
+        """A transaction of the whole store, which leaves no old bytes in its file."""
+        connection = self._get_conn(config)
+        with self._writing, connection:
+            connection.execute(f"pragma busy_timeout = {PATIENCE}")
+            connection.execute("pragma secure_delete = on")
+            connection.execute("begin immediate")
+            yield connection
 
     def _table(self, config: RepoConfig, view: FeatureView) -> str:
         return _quote_id(_table_id(config.project, view, config.registry.enable_online_feature_view_versioning))

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from serving.errors import (
+    ErasedError,
     InvalidError,
     NoKeyError,
     NotFoundError,
@@ -31,6 +32,7 @@ PROBLEMS: dict[type[ServingError], tuple[str, int]] = {
     OverloadedError: ("overloaded", 503),
     NotWrittenError: ("not-written", 503),
     NotFoundError: ("not-found", 404),
+    ErasedError: ("user-erased", 410),
     InvalidError: ("invalid-request", 422),
     NoKeyError: ("key-needed", 401),
     TooManyError: ("too-many-requests", 429),
@@ -44,6 +46,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     whys = {
         401: "no key that may do this",
         404: "no such thing",
+        410: "the user was erased",
         413: "body above the limit",
         422: "a value out of range",
         429: "more requests than the client may send",

@@ -12,9 +12,11 @@ import typer
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
 from serving.cli.bench import bench
+from serving.cli.user import user
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(bench, name="bench")
+app.add_typer(user, name="user")
 peers = typer.Typer(no_args_is_help=True, help="Other libraries on the same split and cases; `make peers` runs it all.")
 app.add_typer(peers, name="peers")
 

@@ -54,8 +54,8 @@ def read_warehouse(space: Workspace) -> Warehouse:
     with opened(path) as connection:
         try:
             accounting = connection.sql(
-                "select source, count_read, count_accepted + count_tombstones + count_surplus, count_rejected "
-                "from reporting.rpt_row_accounting"
+                "select source, count_read, count_accepted + count_tombstones + count_surplus + count_erased, "
+                "count_rejected from reporting.rpt_row_accounting"
             ).fetchall()
             latest = connection.sql("select max(event_timestamp) from training.training_labels").fetchone()
         except duckdb.Error as error:
@@ -92,7 +92,8 @@ def warehouse_check(space: Workspace, landed: Landed | None, warehouse: Warehous
         if built is None:
             findings.append(Check("", "wrong", f"stale: nothing says what the build of {when} was made from", BUILD))
         elif built.fixed != landed.inputs.fixed:
-            what = f"stale: since the build of {when} the data set, the documents or dbt's models have changed"
+            changed = "the data set, the erased users, the documents or dbt's models have changed"
+            what = f"stale: since the build of {when} {changed}"
             findings.append(Check("", "wrong", what, BUILD))
         elif not landed.inputs.only_append_to(built):
             what = f"stale: pushed ratings are gone since the build of {when}"

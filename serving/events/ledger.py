@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from dbt_project.errors import CineFeastError
+from serving.events import receipts
 from serving.schemas.events import Event
 
 SCHEMA = (
@@ -56,8 +58,17 @@ class Ledger:
             with path.with_name(".accepted.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-                for line in ("pragma journal_mode = wal", "pragma synchronous = full", *SCHEMA):
+                for line in (
+                    "pragma journal_mode = wal",
+                    "pragma synchronous = full",
+                    "pragma secure_delete = on",
+                    *SCHEMA,
+                ):
                     self._connection.execute(line)
+                if not has_table(self._connection, "receipts"):
+                    with self._transaction():
+                        for line in receipts.RECEIPTS:
+                            self._connection.execute(line)
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 
@@ -88,6 +99,8 @@ class Ledger:
     def _add(self, event: Event) -> bool:
         body = event.model_dump_json()
         added = self._connection.execute("insert or ignore into accepted values (?, ?)", (event.event_id, body))
+        if added.rowcount == 1:
+            receipts.note(self._connection, event.event_id, event.user_id)
         return added.rowcount == 1
 
     def waiting(self, most: int, after: str = "") -> Page:
@@ -128,6 +141,21 @@ class Ledger:
     def backlog(self) -> Backlog:
         """How many events the online features do not know."""
         return counted(self._connection)
+
+    def of_user(self, user_id: int) -> list[dict[str, Any]]:
+        """Every row of a user."""
+        return receipts.of_user(self._connection, user_id)
+
+    def forget(self, user_id: int) -> None:
+        """Delete every row of a user, and overwrite where it was."""
+        with self._transaction():
+            receipts.forget_user(self._connection, user_id)
+        self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def forget_done(self, before: float) -> int:
+        """Delete what was accepted before that moment, in seconds since 1970, and is online; how many events."""
+        with self._transaction():
+            return receipts.forget_done(self._connection, before)
 
     def close(self) -> None:
         """Let go of the file."""

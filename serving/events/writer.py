@@ -3,24 +3,26 @@
 One thread takes what all requests bring, so that requests beside each other share a file, an fsync and an update.
 """
 
-import fcntl
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from feast import FeatureStore
 
 from dbt_project.errors import CineFeastError
+from dbt_project.events.tombstones import ErasedUserError, erased_users, refuse_erased
 from dbt_project.workspace import Workspace
 from feature_repo.events import Rating, RatingRecorder
 from feature_repo.feedback_events import Feedback, land_feedback, renew_feedback
-from serving.errors import NotWrittenError, OverloadedError
+from serving.config import settings
+from serving.errors import ErasedError, NotWrittenError, OverloadedError
+from serving.events.alone import alone
 from serving.events.ledger import Ledger
 from serving.features.reader import ONLINE_ERRORS
 from serving.schemas.events import MOST_EVENTS, Event, Receipt
@@ -34,6 +36,8 @@ AGAIN = 1.0
 STUCK = 30.0
 """Seconds until events that the store answered for and could not take, such as of a film without features, are tried
 again."""
+PRUNED_EVERY = 3600.0
+"""Seconds after which ids that are old enough are forgotten again."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class EventLog:
         """When catching up goes on."""
         self._after = ""
         """Where in the ledger the catching up is."""
+        self._keep_days, self._prune_at = settings().keep_accepted_days, 0.0
         self._stuck = 0
         """Events passed by in this round of catching up."""
         self._started: Future[None] = Future()
@@ -112,10 +117,20 @@ class EventLog:
         """Take what was sent, or some of what waits; under load some of what waits every AGAIN seconds."""
         if sent := self._next():
             self._take(ledger, sent)
+        if time.monotonic() >= self._prune_at:
+            self._forget_old(ledger)
         if self._behind and time.monotonic() >= self._round_at:
             self._catch_up(ledger)
             if sent:
                 self._round_at = max(self._round_at, time.monotonic() + AGAIN)
+
+    def _forget_old(self, ledger: Ledger) -> None:
+        """Forget the ids of events that were accepted long ago."""
+        self._prune_at = time.monotonic() + PRUNED_EVERY
+        try:
+            ledger.forget_done(time.time() - self._keep_days * 86_400)
+        except sqlite3.Error as error:
+            log.warning("old ids of events are kept for now: %s", error)
 
     def _refuse_the_rest(self) -> None:
         with self._lock:
@@ -138,6 +153,8 @@ class EventLog:
 
     def _take(self, ledger: Ledger, sent: list[Sent]) -> None:
         """Accept what several requests brought together, and answer each."""
+        if not (sent := [request for request in sent if not self._is_refused(request)]):
+            return
         try:
             new = ledger.accept([event for request in sent for event in request.events], self._land)
         except Exception as error:
@@ -156,6 +173,19 @@ class EventLog:
             request.receipt.set_result(
                 Receipt(accepted=len(mine), repeated=repeated, online=self._is_online(ledger, ids))
             )
+
+    def _is_refused(self, request: Sent) -> bool:
+        """Whether it has something of an erased user, which is then its answer."""
+        try:
+            refuse_erased(self._space.events, [event.user_id for event in request.events])
+        except ErasedUserError as error:
+            request.receipt.set_exception(ErasedError(error.what))
+        except (CineFeastError, OSError) as error:
+            log.error("who was erased is not known, and nothing is taken: %s", error)
+            request.receipt.set_exception(NotWrittenError("nothing was taken: who was erased is not known"))
+        else:
+            return False
+        return True
 
     def _is_online(self, ledger: Ledger, event_ids: set[str]) -> bool:
         try:
@@ -178,10 +208,12 @@ class EventLog:
         left: int | None = None
         try:
             if time.monotonic() >= self._away_until:
-                with self._alone():
-                    online = self._written(events)
-                ledger.are_online(online)
-                left = len(events) - len(online)
+                with alone(self._space):
+                    erased = erased_users(self._space.events)
+                    gone = [event for event in events if event.user_id in erased]
+                    settled = gone + self._written([event for event in events if event.user_id not in erased])
+                ledger.are_online(settled)
+                left = len(events) - len(settled)
         except ONLINE_ERRORS as error:
             log.warning("%d events are on disk and wait for the online store: %s", len(events), error)
             self._store_is_away()
@@ -231,13 +263,6 @@ class EventLog:
         if self._stuck:
             self._round_at = time.monotonic() + STUCK
         self._stuck, self._after = 0, ""
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other worker of the workspace reads and rewrites features meanwhile; a killed one's lock dies with it."""
-        with (self._space.events / ".renewing.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def rating(event: Event) -> Rating:

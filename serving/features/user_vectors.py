@@ -15,12 +15,16 @@ import numpy as np
 import pyarrow as pa
 import redis
 
+from dbt_project.events.tombstones import erased_users
+from dbt_project.workspace import workspace
 from models.recall.search.vectors import VectorRecaller
 from models.two_stage import TwoStage
 from serving.config import REDIS, Mode, text_of
 from serving.features.reader import ONLINE_ERRORS, content_hash
 from serving.telemetry.metrics import Metrics
 
+KEPT = "cinefeast:user-vector"
+"""How keys begin."""
 MINUTES, DAY = 300, 86_400
 """Seconds that vectors are kept."""
 PATIENCE = 0.05
@@ -100,6 +104,22 @@ def vector_store() -> VectorStore:
     return InRedis(address) if address else InProcess()
 
 
+def kept_vectors(user_id: int) -> list[bytes]:
+    """The keys under which vectors of a user are kept in Redis."""
+    from feature_repo.online_store.redis import client_of
+
+    keys = client_of(text_of(REDIS)).scan_iter(match=f"{KEPT}:*:{user_id}:*", count=10_000)
+    return [key for key in keys if key.split(b":")[5] == str(user_id).encode()]
+
+
+def forget_vectors(user_id: int) -> None:
+    """Remove what is kept in Redis of a user's vectors."""
+    from feature_repo.online_store.redis import client_of
+
+    for key in kept_vectors(user_id):
+        client_of(text_of(REDIS)).delete(key)
+
+
 class UserVectors:
     """Stands between the channels of a set of models and the working out of vectors."""
 
@@ -122,7 +142,7 @@ class UserVectors:
         return count
 
     def _key(self, channel: str, user_id: int, version: str = "") -> str:
-        return f"cinefeast:user-vector:{self._mode}:{self._version}:{channel}:{user_id}:{version}"
+        return f"{KEPT}:{self._mode}:{self._version}:{channel}:{user_id}:{version}"
 
     def _instead(self, name: str) -> Callable[[pa.Table], Vectors]:
         """What a channel calls in place of its own `user_vectors`."""
@@ -130,7 +150,7 @@ class UserVectors:
 
         def user_vectors(users: pa.Table) -> Vectors:
             user_id = users["user_id"][0].as_py() if users.num_rows == 1 else -1
-            if user_id < 0:  # many, or somebody without an account
+            if user_id < 0 or user_id in erased_users(workspace().events):  # many, or nobody to remember
                 return work(users)
             version = ""
             if self._mode == Mode.VERSION:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dbt_project.workspace import workspace
+from serving.config import settings
+from serving.monitoring.retention import remove_old_logs
 from serving.monitoring.sample import SampledAnswer, Sampler
 from serving.pipeline.user_context import UserContext
 from serving.telemetry.metrics import Metrics
@@ -22,13 +25,15 @@ WAITING = 1_000
 """Answers that wait at most; one more is not looked at, and counted."""
 PERIOD = 10.0
 """Seconds between two measurements, and two files of the log."""
+PRUNED_EVERY = 3600.0
+"""Seconds after which files that are old enough are removed again."""
 
 
 class Recorder:
     """Takes ranked answers for users, measures and logs them. Thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        self._metrics, self._keep_days = metrics, settings().keep_logs_days
         self._queue: queue.Queue[SampledAnswer | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="served", daemon=True)
         self._thread.start()
@@ -50,7 +55,7 @@ class Recorder:
 
     def _run(self) -> None:
         sampler: Sampler | None = None
-        due, is_over = time.monotonic() + PERIOD, False
+        due, prune_at, is_over = time.monotonic() + PERIOD, 0.0, False
         while not is_over:
             served = None
             try:
@@ -61,6 +66,9 @@ class Recorder:
             if sampler and (is_over or time.monotonic() >= due or (served and served.sampler is not sampler)):
                 attempt(sampler.measure)
                 attempt(sampler.write)
+            if time.monotonic() >= prune_at:
+                prune_at = time.monotonic() + PRUNED_EVERY
+                attempt(remove_old_logs, workspace().logs, self._keep_days)
             if time.monotonic() >= due:
                 due = time.monotonic() + PERIOD
             if served:
@@ -68,7 +76,7 @@ class Recorder:
                 attempt(sampler.add, served)
 
 
-def attempt(work: Callable[..., None], *given: object) -> None:
+def attempt(work: Callable[..., object], *given: object) -> None:
     """Do it; a fault is logged, and the thread goes on."""
     try:
         work(*given)

@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from dbt_project.events.tombstones import erased_users
+from dbt_project.workspace import workspace
 from feature_repo.running import UserHistory
 from models.columns import ragged
 from serving.features.reader import OnlineFeatures, content_hash
@@ -98,6 +100,8 @@ class UserContexts:
 
     def _remembered(self, user_id: int, why: str) -> UserContext:
         with self._lock:
+            if user_id in erased_users(workspace().events):
+                self._last.pop(user_id, None)
             found = self._last.get(user_id)
         if found:
             age = time.monotonic() - found[0]

@@ -1,6 +1,7 @@
 """`cinefeast precompute`: the vectors of all users, for CINEFEAST_USER_VECTORS=batch."""
 
 from dbt_project.errors import CineFeastError
+from dbt_project.events.tombstones import erased_users
 from dbt_project.workspace import workspace
 from models.two_stage import TwoStage
 from serving.config import REDIS, Mode
@@ -30,5 +31,7 @@ def precompute() -> int:
     vectors = UserVectors(models, version, Mode.BATCH, place, Metrics())
     features = OnlineFeatures(store, models.services)
     found = store.get_historical_features(USERS, ["user_profile:user_index"]).to_arrow()["user_id"].to_pylist()
+    erased = erased_users(workspace().events)
+    found = [user_id for user_id in found if user_id not in erased]
     chunks = [found[first : first + USERS_AT_ONCE] for first in range(0, len(found), USERS_AT_ONCE)]
     return sum(vectors.precompute(features.users(chunk)) for chunk in chunks)

@@ -19,7 +19,7 @@ LANES = 2
 
 def add_events(app: FastAPI, service: Service) -> None:
     """/v1/events and /v1/events/bulk."""
-    problems = responses(401, 404, 413, 429, 503)
+    problems = responses(401, 404, 410, 413, 429, 503)
     allowed = [Depends(may_write)]
     lanes = CapacityLimiter(LANES)
 

@@ -1,3 +1,4 @@
+{%- set erased = ref('stg_events__erased_users') %}
 {%- set landed = {
     'movies': source('movielens', 'movies'), 'tags': source('movielens', 'tags'), 'links': source('movielens', 'links'),
     'users': source('movielens', 'users'), 'tmdb_documents': source('tmdb', 'documents'),
@@ -16,7 +17,8 @@ select
     (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null and {{ is_tombstone }})
         as count_tombstones,
     (select count(*) from {{ ref('int_' ~ name ~ '_checked') }} where reason is null and {{ is_surplus }})
-        as count_surplus
+        as count_surplus,
+    {{ count_erased(relation, erased) if name in ('tags', 'users') else '0::bigint' }} as count_erased
 
 union all
 {% endfor %}
@@ -27,4 +29,5 @@ select
     (select count(*) from {{ ref('fct_ratings') }}) as count_accepted,
     (select count(*) from {{ ref('rejected_rows') }} where source = 'ratings') as count_rejected,
     0::bigint as count_tombstones,
-    0::bigint as count_surplus
+    0::bigint as count_surplus,
+    {{ count_erased(source('movielens', 'ratings'), erased) }} as count_erased

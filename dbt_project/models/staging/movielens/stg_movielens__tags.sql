@@ -21,4 +21,6 @@ renamed as (
     from source
 )
 
-select * from renamed
+-- of who was erased nothing goes on from here; rpt_row_accounting counts it
+select renamed.* from renamed
+anti join {{ ref('stg_events__erased_users') }} as erased on renamed.user_id = erased.user_id

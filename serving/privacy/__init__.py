@@ -1,0 +1,1 @@
+"""What is held about a user: told, and erased."""
