@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
-from feast.infra.online_stores.helpers import _mmh3, _redis_key, compute_versioned_name
+from feast.infra.key_encoding_utils import deserialize_entity_key
+from feast.infra.online_stores.helpers import _mmh3, _redis_key, _redis_key_prefix, compute_versioned_name
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.utils import make_tzaware
@@ -53,6 +55,14 @@ It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA
 
 UNDATE = "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end"
 """Stamps a row that is there with 1970."""
+
+
+KEYS_A_SCAN = 1000
+
+
+def moment_of(stamp: bytes) -> datetime:
+    """A stored stamp."""
+    return Timestamp.FromString(stamp).ToDatetime(tzinfo=UTC)
 
 
 def redis_type() -> RedisType:
@@ -136,6 +146,20 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         """Remove all that is kept of a key: its views share one hash."""
         client = self._get_client(config.online_store)
         client.delete(_redis_key(config.project, key, config.entity_key_serialization_version))
+
+    def ahead(self, config: RepoConfig, view: FeatureView, moment: datetime) -> list[EntityKey]:
+        """See ForwardSqliteOnlineStore. Every key of the view's entity is looked at."""
+        client, project = self._get_client(config.online_store), config.project.encode()
+        stamp = f"_ts:{compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)}"
+        keys = list(client.scan_iter(_redis_key_prefix(view.join_keys) + b"*" + project, count=KEYS_A_SCAN))
+        with client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, stamp)
+            stamps = pipe.execute()
+        late = [key for key, at in zip(keys, stamps, strict=True) if at and moment_of(at) > moment]
+        return [
+            deserialize_entity_key(key.removesuffix(project), config.entity_key_serialization_version) for key in late
+        ]
 
     def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
         """See ForwardSqliteOnlineStore."""

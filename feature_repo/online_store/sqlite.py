@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
 from feast.infra.infra_object import InfraObject
-from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.infra.key_encoding_utils import deserialize_entity_key, serialize_entity_key
 from feast.infra.online_stores.sqlite import (
     SqliteOnlineStore,
     SqliteOnlineStoreConfig,
@@ -104,6 +104,12 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
         with self._changing(config) as connection:
             for view in views:
                 connection.execute(f"delete from {self._table(config, view)} where entity_key = ?", [row])
+
+    def ahead(self, config: RepoConfig, view: FeatureView, moment: datetime) -> list[EntityKey]:
+        """The keys whose row is of a later moment: nothing replaces it until then."""
+        select = f"select distinct entity_key from {self._table(config, view)} where event_ts > ?"
+        found = self._get_conn(config).execute(select, [seconds(moment)])
+        return [deserialize_entity_key(key, config.entity_key_serialization_version) for (key,) in found]
 
     def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
         """Let rows be replaced by whatever is written next, although it be older: they are of 1970 from now on."""

@@ -318,6 +318,21 @@ def doctor(
     raise typer.Exit(found.status == "wrong")
 
 
+@app.command("mend-online")
+def mend_online() -> None:
+    """Let the next `feast materialize` replace rows that are of a moment to come, which nothing replaces else."""
+    from feature_repo.online_store.ahead import let_go
+    from feature_repo.store import load_store
+    from serving.features.reader import MATERIALIZE, ONLINE_ERRORS, feast_command, unavailable
+
+    try:
+        count = let_go(load_store())
+    except ONLINE_ERRORS as error:
+        raise unavailable(error) from error
+    after = f"; next: {feast_command(MATERIALIZE)}" if count else ""
+    print(f"{count:,} rows online were of a moment to come{after}")
+
+
 @app.command()
 def replay(
     since: Annotated[datetime | None, typer.Option(help="answers from this moment on, UTC; all if not given")] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_project.workspace import Workspace
 from serving.config import export
 from serving.doctor import resources
+from serving.doctor.ahead import MEND, ahead_check
 from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
 from serving.doctor.checks import Check, Diagnosis
 from serving.doctor.events import SERVE, events_check
@@ -60,6 +61,8 @@ def diagnose(space: Workspace) -> Diagnosis:
         found.checks += [online] if online else []
     else:
         found.checks.append(Check("online", "warn", "not checked: registry comes first", found.checks[-1].next))
+    if online:
+        found.run("ahead", MEND, ahead_check, store)
     found.run("events", SERVE, events_check, space)
     if store and warehouse:
         found.run("materialized", materialize, materialized_check, store, warehouse)
