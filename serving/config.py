@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     """Requests a key may send that need one, in each worker: a number a second, minute, hour or day."""
     read_limit: Rate = "1000/second"
     """Requests of any kind that a key, or without one an address, may send, in each worker."""
+    proxies: str = ""
+    """Addresses or networks of proxies, between commas, whose X-Forwarded-For tells an address that is limited; if not
+    set, nobody's."""
     max_requests: Annotated[PositiveInt, Hint("{name}={value!r} is no number above 0")] = 64
     """Requests that a worker has at a time, those that wait for a thread included; one more is answered with 503.
     Requests with events are counted apart, so that neither kind keeps the other out."""

@@ -10,6 +10,7 @@ ServingError
     NoKeyError          no key that may do this
     TooManyError        asked more often than allowed
     TooLargeError       more was sent than is taken
+    TooSlowError        what was announced did not come in time
 OnlineStoreError        the online store does not answer
 """
 
@@ -87,3 +88,9 @@ class TooLargeError(ServingError):
     """A body above the limit."""
 
     next_step = "send fewer at a time"
+
+
+class TooSlowError(ServingError):
+    """A body that did not come in time."""
+
+    next_step = "send it faster, or less at a time"

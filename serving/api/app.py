@@ -8,7 +8,7 @@ from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 
 from serving.api.auth import Keys
-from serving.api.middleware import BodyLimit, ClientLimit, HeadAsGet, RequestLimit
+from serving.api.middleware import ClientLimit, HeadAsGet, NoSniff, RequestLimit, WholeBody
 from serving.api.problems import add_handlers
 from serving.api.routes.events import add_events
 from serving.api.routes.films import add_films
@@ -24,6 +24,10 @@ from serving.telemetry.logs import RequestLog
 
 THREADS = 4
 """Requests that are worked on at a time, the others wait: more of them only hand the interpreter lock to and fro."""
+
+MOST_AWAITED = 256
+"""Bodies that are awaited at a time, of at most a megabyte each."""
+BODY_SECONDS = 10.0
 
 
 def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None], is_warm_first: bool) -> FastAPI:
@@ -54,10 +58,11 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
         lifespan=lifespan,
     )
     app.state.service, app.state.keys = service, keys
-    app.add_middleware(BodyLimit)
     app.add_middleware(RequestLimit, most=settings().max_requests)
+    app.add_middleware(WholeBody, most=MOST_AWAITED, seconds=BODY_SECONDS)
     app.add_middleware(ClientLimit, keys=keys)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(NoSniff)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
     for add in (add_health, add_page, add_lists, add_users, add_events, add_films):

@@ -8,8 +8,7 @@ from typing import Annotated
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter, RateLimiter
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
 from serving.api.rate_limit import Windows
 from serving.config import settings
@@ -32,9 +31,8 @@ class Keys:
         given = settings()
         self.ring = KeyRing()
         self._rate, self._read_rate = parse(given.rate_limit), parse(given.read_limit)
-        self._asked = MovingWindowRateLimiter(MemoryStorage())
         self._windows = Windows()
-        self._read = FixedWindowRateLimiter(self._windows)
+        self._asked, self._read = FixedWindowRateLimiter(Windows()), FixedWindowRateLimiter(self._windows)
 
     def check(self, scope: Scope, given: str | None) -> None:
         """NoKeyError where the key may not do this, TooManyError where it changes something too often."""
@@ -55,7 +53,7 @@ def hit(limiter: RateLimiter, most: RateLimitItem, who: str, scope: str) -> None
     """Count a request; TooManyError, which says when to come again, where it is one too many."""
     if not limiter.hit(most, who):
         error = TooManyError(f"more than {most} requests {scope}")
-        error.retry_after = max(1, math.ceil(limiter.get_window_stats(most, who).reset_time - time.time()))
+        error.retry_after = max(1, math.ceil(limiter.get_window_stats(most, who).reset_time - time.monotonic()))
         raise error
 
 

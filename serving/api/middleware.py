@@ -1,11 +1,14 @@
-"""What a request passes before a route sees it: limits on its client, on requests at a time, on the size of bodies."""
+"""What a request passes before a route sees it: limits on its client, on requests at a time, on bodies."""
 
+import asyncio
+
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.auth import HEADER, Keys
 from serving.api.problems import problem_of
-from serving.errors import OverloadedError, TooLargeError, TooManyError
+from serving.errors import OverloadedError, ServingError, TooLargeError, TooManyError, TooSlowError
 
 MOST_BYTES = 1_000_000
 
@@ -75,35 +78,76 @@ class RequestLimit:
         return None
 
 
-class BodyLimit:
-    """ASGI middleware: a longer body is a problem document with 413, and is read no further."""
+class WholeBody:
+    """ASGI middleware: hands a request on once its body is there, so that a slow sender holds nothing else up.
+
+    A body that is longer than MOST_BYTES is answered with 413 and read no further, one that is not there after
+    `seconds` with 408. More than `most` that are awaited are answered with 503.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, seconds: float) -> None:
+        self.app, self.most, self.seconds = app, most, seconds
+        self.awaited = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on with its whole body."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        try:
+            body = await self._body(receive)
+        except ServingError as error:
+            response = problem_of(Request(scope), error)
+            response.headers["Connection"] = "close"  # the rest of it is not awaited
+            return await response(scope, receive, send)
+        if body is None:
+            return None
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        return await self.app(scope, again, send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """All of it; None where the sender has gone."""
+        if self.awaited >= self.most:
+            raise OverloadedError(f"{self.awaited} bodies are awaited")
+        self.awaited += 1
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await read_body(receive)
+        except TimeoutError:
+            raise TooSlowError(f"the body was not there after {self.seconds:.0f} s") from None
+        finally:
+            self.awaited -= 1
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """A request's body; None where the sender has gone, TooLargeError where it is too long."""
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+        if len(body) > MOST_BYTES:
+            raise TooLargeError(f"the body is longer than {MOST_BYTES:,} bytes")
+    return body
+
+
+class NoSniff:
+    """ASGI middleware: every answer says that it is of its own type and no other."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, counting what it brings."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        read = 0
-        is_started = False
+        """Add the header."""
 
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > MOST_BYTES:
-                raise OSError("the body is too long")
-            return message
+        async def typed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Content-Type-Options"] = "nosniff"
+            await send(message)
 
-        async def unless_too_long(message: Message) -> None:
-            nonlocal is_started
-            if read <= MOST_BYTES or is_started:  # else it is the routes' word for a body that broke off
-                is_started = True
-                await send(message)
-
-        await self.app(scope, counted, unless_too_long)
-        if not is_started:
-            error = TooLargeError(f"the body is longer than {MOST_BYTES:,} bytes")
-            await problem_of(Request(scope), error)(scope, receive, send)
-        return None
+        await self.app(scope, receive, typed)

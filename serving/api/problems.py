@@ -20,6 +20,7 @@ from serving.errors import (
     ServingError,
     TooLargeError,
     TooManyError,
+    TooSlowError,
 )
 from serving.schemas.responses import Problem
 
@@ -37,6 +38,7 @@ PROBLEMS: dict[type[ServingError], tuple[str, int]] = {
     NoKeyError: ("key-needed", 401),
     TooManyError: ("too-many-requests", 429),
     TooLargeError: ("body-too-large", 413),
+    TooSlowError: ("body-too-slow", 408),
 }
 """Each error's words of its urn, and its status."""
 

@@ -4,9 +4,15 @@ import time
 
 from limits.storage import Storage
 
+MOST = 100_000
+"""Keys that are counted at a time."""
+
 
 class Windows(Storage):
-    """Counts by key, each forgotten when its window is over. For one thread, the event loop's."""
+    """Counts by key, each forgotten when its window is over. For one thread, the event loop's.
+
+    By the monotonic clock, which nobody sets. Of more than MOST keys the oldest are forgotten early.
+    """
 
     base_exceptions = ()
 
@@ -20,13 +26,15 @@ class Windows(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` more in the key's window, which begins now if there is none; `expiry` is its seconds."""
-        now = time.time()
+        now = time.monotonic()
         if now - self._swept >= expiry:
             self._counts = {key: held for key, held in self._counts.items() if held[1] > now}
             self._swept = now
         count, until = self._counts.get(key, (0, 0.0))
         if until <= now:
             count, until = 0, now + expiry
+        if len(self._counts) >= MOST and key not in self._counts:
+            del self._counts[next(iter(self._counts))]
         self._counts[key] = count + amount, until
         return count + amount
 
@@ -36,7 +44,7 @@ class Windows(Storage):
 
     def get_expiry(self, key: str) -> float:
         """When the key's window is over."""
-        return self._counts.get(key, (0, time.time()))[1]
+        return self._counts.get(key, (0, time.monotonic()))[1]
 
     def check(self) -> bool:
         """It can be used."""

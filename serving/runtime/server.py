@@ -111,6 +111,7 @@ def run(create_app: AppFactory, listener: socket.socket, url: str, beat: Beat | 
     """
     import uvicorn
 
+    from serving.runtime.protocol import BoundedProtocol
     from serving.telemetry.logs import log_as_json
 
     def done(service: "Service") -> None:
@@ -129,7 +130,8 @@ def run(create_app: AppFactory, listener: socket.socket, url: str, beat: Beat | 
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10,
-            callback_notify=tell, timeout_notify=1,
+            callback_notify=tell, timeout_notify=1, http=BoundedProtocol,
+            proxy_headers=bool(settings().proxies), forwarded_allow_ips=settings().proxies or None,
         )
     )  # fmt: skip
     print("warming up" if beat else f"warming up: live at {url}/health/live", flush=True)

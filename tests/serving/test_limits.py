@@ -1,5 +1,6 @@
 """How often a client may ask: by key, or by address without one."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 @pytest.fixture(scope="module")
 def client(workspace: Path) -> Iterator[httpx.Client]:
-    with served(workspace, CINEFEAST_READ_LIMIT="5/hour", **KEYS) as client:
+    with served(workspace, CINEFEAST_READ_LIMIT="5/hour", CINEFEAST_PROXIES="127.0.0.1", **KEYS) as client:
         yield client
 
 
 def of(address: str) -> dict[str, str]:
-    """As a proxy on this machine names the client, which uvicorn believes of loopback alone."""
+    """As a proxy on this machine names the client, which is believed of CINEFEAST_PROXIES alone."""
     return {"X-Forwarded-For": address}
 
 
@@ -63,6 +64,27 @@ def test_addresses_of_a_window_that_is_over_take_no_memory(monkeypatch: pytest.M
         return len(keys._windows) < 10
 
     wait_for(is_forgotten, "what is over is forgotten")
+
+
+def test_a_clock_that_is_set_back_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CINEFEAST_READ_LIMIT", "1/minute")
+    keys = Keys()
+    keys.count(None, "10.0.0.1")
+    earlier = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: earlier)
+    with pytest.raises(TooManyError) as refused:
+        keys.count(None, "10.0.0.1")
+    assert refused.value.retry_after
+    assert refused.value.retry_after <= 60
+    keys.count(None, "10.0.0.2")
+
+
+def test_many_addresses_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.api.rate_limit.MOST", 100)
+    keys = Keys()
+    for n in range(500):
+        keys.count(None, f"10.0.{n // 256}.{n % 256}")
+    assert len(keys._windows) == 100
 
 
 def test_a_rate_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

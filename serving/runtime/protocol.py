@@ -1,0 +1,62 @@
+"""uvicorn's HTTP/1.1 with bounds on a request's header, which it waits for without end and keeps whatever its size."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS = 10.0
+"""From a connection's start, or the first byte of a later request, to the end of its header."""
+HEADER_BYTES = 65_536
+TOO_SLOW, TOO_LARGE = b"408 Request Timeout", b"431 Request Header Fields Too Large"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose header is too slow (408) or too large (431)."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    """Of the header that is awaited; None while there is none."""
+    _read = 0
+    """Bytes of that header."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first header."""
+        super().connection_made(transport)
+        self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._await_none()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came, unless the header has become too large."""
+        self._read += len(data) if self._deadline else 0
+        super().data_received(data)
+        if self._deadline and self._read > HEADER_BYTES:
+            self._end(TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A header has begun."""
+        super().on_message_begin()
+        if not self._deadline:
+            self._await_header()
+
+    def on_headers_complete(self) -> None:
+        """It has ended."""
+        self._await_none()
+        super().on_headers_complete()
+
+    def _await_header(self) -> None:
+        self._read = 0
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._end, TOO_SLOW)
+
+    def _await_none(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _end(self, status: bytes) -> None:
+        self._await_none()
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
