@@ -88,7 +88,7 @@ def test_real_documents_with_mixed_faults(
     run(space.root, "dbt", "run", "--select", "+int_tmdb_movies", "+rpt_row_accounting", folder="dbt_project")
     with duckdb.connect(str(space.root / "warehouse" / "build" / "cinefeast.duckdb"), read_only=True) as warehouse:
         account = "select * exclude (source) from reporting.rpt_row_accounting where source = 'tmdb_documents'"
-        assert warehouse.sql(account).fetchall() == [(len(linked), len(documents), 0, UNKNOWN)]
+        assert warehouse.sql(account).fetchall() == [(len(linked), len(documents), 0, UNKNOWN, 0, 0)]
         print(f"warehouse: {len(linked):,} read = {len(documents):,} accepted + 0 rejected + {UNKNOWN} tombstones")
         reached = "select count(distinct tmdb_id), count(*) from intermediate.int_tmdb_movies"
         assert warehouse.sql(reached).fetchall() == [(len(documents), len(documents))]

@@ -90,7 +90,7 @@ def test_what_was_landed_under_an_earlier_name_is_taken_in(
     assert rows(space.warehouse, "select count(*) from core.fct_ratings") == [(accepted,)]
     rejected = sum(built_workspace.data.rejected.values()) + 1
     accounting = "select * exclude (source) from reporting.rpt_row_accounting where source = 'ratings'"
-    assert rows(space.warehouse, accounting) == [(accepted + rejected, accepted, rejected, 0, 0)]
+    assert rows(space.warehouse, accounting) == [(accepted + rejected, accepted, rejected, 0, 0, 0)]
     landed = rows(space.warehouse, "select landed_file, count_rows from reporting.rpt_landed_files")
     assert (EARLIER, 4) in landed
     assert sorted(count for _, count in landed) == [4, 15]

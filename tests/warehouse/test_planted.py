@@ -132,7 +132,9 @@ def test_every_row_is_accounted_for(built: Built) -> None:
     data, _, connection, _ = built
     accounting = {
         source: (read, accepted, bad, surplus)
-        for source, read, accepted, bad, _, surplus in connection.sql("from reporting.rpt_row_accounting").fetchall()
+        for source, read, accepted, bad, surplus in connection.sql(
+            "select source, count_read, count_accepted, count_rejected, count_surplus from reporting.rpt_row_accounting"
+        ).fetchall()
     }
     lines = data.rating_lines + len(GOOD) + len(BAD) + 1 + len(PUSHED_BAD)
     assert accounting["ratings"][0] == lines

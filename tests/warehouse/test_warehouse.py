@@ -44,8 +44,8 @@ def test_read_is_accepted_and_rejected(built_workspace: Built) -> None:
     data = built_workspace.data
     rejected = sum(data.rejected.values())
     documents = data.documents + data.bad_documents
-    assert accounting["ratings"] == [data.rating_lines, len(data.ratings), rejected, 0, 0]
-    assert accounting["tmdb_documents"] == [documents, data.documents, data.bad_documents, 0, 0]
+    assert accounting["ratings"] == [data.rating_lines, len(data.ratings), rejected, 0, 0, 0]
+    assert accounting["tmdb_documents"] == [documents, data.documents, data.bad_documents, 0, 0, 0]
     assert all(read == sum(parts) for read, *parts in accounting.values())
 
 
