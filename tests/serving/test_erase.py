@@ -137,8 +137,10 @@ def test_a_push_is_refused(told: dict[str, Any], store: Any) -> None:
 
 def test_what_is_written_online_leaves_them_out(store: Any) -> None:
     """As `feast materialize` does that reads a warehouse from before."""
-    row = {"user_watched_movie_ids": [2], "user_clicked_movie_ids": [3], "user_last_feedback_at": 1}
-    row |= {"event_timestamp": pd.Timestamp.now("UTC"), "user_hidden_movie_ids": [1]}
+    lists = {
+        f"user_{kind}_{part}": [1] for kind in ("hidden", "watched", "clicked") for part in ("movie_ids", "timestamps")
+    }
+    row = lists | {"user_last_feedback_at": 1, "event_timestamp": pd.Timestamp.now("UTC")}
     users = [ARCHIVED, 987_654]
     store.write_to_online_store("user_feedback", pd.DataFrame([row | {"user_id": user} for user in users]))
     found = store.get_online_features(["user_feedback:user_hidden_movie_ids"], {"user_id": users}).to_dict()
