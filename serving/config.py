@@ -196,8 +196,6 @@ class Settings(BaseSettings):
     """Its key, if it wants one."""
     omp_num_threads: str = "1"
     """Threads of a matrix product in `cinefeast`."""
-    forwarded_allow_ips: str = "127.0.0.1"
-    """Proxies, by address between commas, whose `X-Forwarded-For` uvicorn believes."""
     real_data: str = ""
     """Published data sets, for the tests alone; those that want them are skipped where there are none."""
 

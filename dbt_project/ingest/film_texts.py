@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
+from dbt_project.event_contract import EARLIEST_YEAR, LATEST_YEAR
 from dbt_project.events.read import read_all
 from dbt_project.events.schemas import FILMS, SCHEMAS
 from dbt_project.genres import known_genres
@@ -63,12 +64,15 @@ def landed(space: Workspace, table: str, *columns: str) -> dict[int, list[str | 
 def put_changes(space: Workspace, films: dict[int, list[str | None]]) -> dict[int, str]:
     """Put titles and genres that were told since into `films`; the directors that were told, by movie_id.
 
-    As int_movies of the warehouse merges them: of each field the latest change counts that tells it.
+    As int_movies of the warehouse merges them: of each field the latest change counts that tells it. What the contract
+    of int_movie_changes_checked rejects is left out.
     """
     directors = {}
     for change in read_all(space.events / FILMS, SCHEMAS[FILMS]).to_pylist():
         movie_id, title, director = change["movie_id"], change["title"], change["director_name"]
-        if change["is_retired"] or (title is None and movie_id not in films):
+        is_named = title.strip() if title is not None else movie_id in films
+        is_possible = movie_id >= 0 and EARLIEST_YEAR <= (change["release_year"] or EARLIEST_YEAR) <= LATEST_YEAR
+        if change["is_retired"] or not (is_named and is_possible):
             continue
         told = title, "|".join(genre.name for genre in known_genres(change["genre_names"] or ()))
         films[movie_id] = [new or old for new, old in zip(told, films.get(movie_id, [None, None]), strict=True)]

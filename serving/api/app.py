@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from serving.api.auth import Keys
-from serving.api.middleware import ClientLimit, HeadAsGet, NoSniff, RequestLimit, WholeBody
+from serving.api.middleware import ClientLimit, HeadAsGet, RequestLimit, SafeHeaders, WholeBody
 from serving.api.problems import add_handlers
 from serving.api.routes.events import add_events
 from serving.api.routes.films import add_films
@@ -51,7 +52,8 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
         yield
         service.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="CineFeast",
         version="1",
         description="Film recommendations from Feast's online features.",
@@ -62,7 +64,7 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     app.add_middleware(WholeBody, most=MOST_AWAITED, seconds=BODY_SECONDS)
     app.add_middleware(ClientLimit, keys=keys)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(NoSniff)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
     for add in (add_health, add_page, add_lists, add_users, add_events, add_films):

@@ -23,6 +23,9 @@ HEADER = APIKeyHeader(
 BASIC = HTTPBasic(auto_error=False)
 """How a browser sends a key to the page, as a password. To nothing else: a site elsewhere could make it send one."""
 
+CHANGES: dict[str, Scope] = {"/v1/events": "write", "/v1/films": "admin"}
+"""What changes something, but for reading it."""
+
 
 class Keys:
     """The keys in force, and how often each may be used."""
@@ -40,6 +43,12 @@ class Keys:
             raise NoKeyError(f"this needs a key that may {scope}")
         if scope != "read":  # which `count` counts
             hit(self._asked, self._rate, digest(given), "with this key")
+
+    def check_change(self, path: str, given: str | None) -> None:
+        """NoKeyError where a path changes something and the key may not, as its route will say again."""
+        for prefix, scope in CHANGES.items():
+            if path.startswith(prefix) and not self.ring.may(scope, given):
+                raise NoKeyError(f"this needs a key that may {scope}")
 
     def count(self, given: str | None, address: str) -> None:
         """TooManyError where a key asks for anything too often, or an address that sent none."""

@@ -1,6 +1,7 @@
 """What a request passes before a route sees it: limits on its client, on requests at a time, on bodies."""
 
 import asyncio
+from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -8,9 +9,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.auth import HEADER, Keys
 from serving.api.problems import problem_of
-from serving.errors import OverloadedError, ServingError, TooLargeError, TooManyError, TooSlowError
+from serving.errors import NoKeyError, OverloadedError, ServingError, TooLargeError, TooManyError, TooSlowError
 
 MOST_BYTES = 1_000_000
+AT_ONCE = 0.1
+"""Seconds in which a body is there that was sent with its header."""
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+DOCS = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " frame-ancestors 'none'"
+)
+"""Content security policies; Swagger UI starts in the page and has styles there."""
 
 
 def is_limited(scope: Scope) -> bool:
@@ -36,7 +45,8 @@ class HeadAsGet:
 
 
 class ClientLimit:
-    """ASGI middleware: a client that asks more often than it may is answered with 429."""
+    """ASGI middleware: a client that asks more often than it may is answered with 429, and one that wants to change
+    something without a key with 401, before its body is read."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self.app, self.keys = app, keys
@@ -46,8 +56,11 @@ class ClientLimit:
         if is_limited(scope):
             request = Request(scope)
             try:
-                self.keys.count(request.headers.get(HEADER.model.name), request.client.host if request.client else "")
-            except TooManyError as error:
+                key = request.headers.get(HEADER.model.name)
+                self.keys.count(key, request.client.host if request.client else "")
+                if scope["method"] not in ("GET", "HEAD"):
+                    self.keys.check_change(scope["path"], key)
+            except (TooManyError, NoKeyError) as error:
                 return await problem_of(request, error)(scope, receive, send)
         return await self.app(scope, receive, send)
 
@@ -109,22 +122,26 @@ class WholeBody:
         return await self.app(scope, again, send)
 
     async def _body(self, receive: Receive) -> bytes | None:
-        """All of it; None where the sender has gone."""
+        """All of it; None where the sender has gone. What is there at once is not counted as awaited."""
+        body = bytearray()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AT_ONCE):
+                return await read_body(receive, body)
         if self.awaited >= self.most:
             raise OverloadedError(f"{self.awaited} bodies are awaited")
         self.awaited += 1
         try:
             async with asyncio.timeout(self.seconds):
-                return await read_body(receive)
+                return await read_body(receive, body)
         except TimeoutError:
             raise TooSlowError(f"the body was not there after {self.seconds:.0f} s") from None
         finally:
             self.awaited -= 1
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """A request's body; None where the sender has gone, TooLargeError where it is too long."""
-    body, has_more = b"", True
+async def read_body(receive: Receive, body: bytearray) -> bytes | None:
+    """Put the rest of a request's body to what is there; None where the sender has gone, TooLargeError if too long."""
+    has_more = True
     while has_more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -133,21 +150,24 @@ async def read_body(receive: Receive) -> bytes | None:
         has_more = message.get("more_body", False)
         if len(body) > MOST_BYTES:
             raise TooLargeError(f"the body is longer than {MOST_BYTES:,} bytes")
-    return body
+    return bytes(body)
 
 
-class NoSniff:
-    """ASGI middleware: every answer says that it is of its own type and no other."""
+class SafeHeaders:
+    """ASGI middleware: every answer says that it is of its own type and no other, and what it may load: nothing, unless
+    it says so itself or is the documentation, which is all of this server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the header."""
+        """Add the headers."""
 
         async def typed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Content-Type-Options"] = "nosniff"
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Content-Security-Policy", DOCS if scope["path"] == "/docs" else NOTHING)
             await send(message)
 
         await self.app(scope, receive, typed)

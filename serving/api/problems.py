@@ -23,6 +23,7 @@ from serving.errors import (
     TooSlowError,
 )
 from serving.schemas.responses import Problem
+from serving.telemetry.places import without_places
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("cinefeast")
@@ -77,12 +78,12 @@ def problem(
         type=f"urn:cinefeast:problem:{kind}",
         title=kind.replace("-", " ").capitalize(),
         status=status,
-        detail=detail,
+        detail=without_places(detail),
         next=next_step,
         instance=request.url.path,
     )
     count_failure(request, status)
-    headers = {"Retry-After": str(retry_after)} if retry_after else None
+    headers = {"X-Content-Type-Options": "nosniff"} | ({"Retry-After": str(retry_after)} if retry_after else {})
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
@@ -105,7 +106,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OnlineStoreError)
     def unavailable(request: Request, error: OnlineStoreError) -> JSONResponse:
-        return problem(request, "online-store-unavailable", 503, error.what, error.next_command, 1)
+        log.error("%s", error)
+        return problem(request, "online-store-unavailable", 503, error.what, "ask again; the server's log says more", 1)
 
     @app.exception_handler(ServingError)
     def known(request: Request, error: ServingError) -> JSONResponse:
@@ -118,5 +120,5 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("unexpected error at %s", request.url.path)
+        log.error("unexpected error at %s", request.url.path, exc_info=error)
         return problem(request, "internal-error", 500, "an error of the server; its log has the details")

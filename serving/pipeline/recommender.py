@@ -31,6 +31,7 @@ from serving.rules.file import RuleFile
 from serving.schemas.requests import CandidatesQuery, ListQuery, Stars
 from serving.schemas.responses import Answer, FilmDetails, Item, Reasons, Strategy, Versions
 from serving.telemetry.deadlines import StageError, Stages
+from serving.telemetry.places import without_places
 
 POPULAR, TRENDING = "popularity", "popularity_recent"
 """Charts, by the names of the channels that bring the same as of the models' cut-off."""
@@ -229,10 +230,11 @@ class Recommender:
             self.metrics.feature_age.observe(max(0.0, time.time() - last))
         if self.note and strategy == "two_stage" and context.user_id is not None:
             self.note(context, ranked.ids, [item.movie_id for item in items])
-        notes = [*arranged.notes, *([f"rules refused: {self.rules.refused}"] if self.rules.refused else [])]
+        refused = [f"rules refused: {without_places(self.rules.refused)}"] if self.rules.refused else []
         return Answer(
             user_id=context.user_id, strategy=strategy, reason=reason, variant=request.variant,
-            degraded=context.degraded, notes=notes, catalogue_version=self.catalogue.version,
+            degraded=[without_places(why) for why in context.degraded],
+            notes=[*arranged.notes, *refused], catalogue_version=self.catalogue.version,
             versions=Versions(models=self.version, features=context.version) if query.explain else None,
             items=items,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEADER_SECONDS = 10.0
 """From a connection's start, or the first byte of a later request, to the end of its header."""
 HEADER_BYTES = 65_536
+ENDED = b"\r\ncontent-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
 TOO_SLOW, TOO_LARGE = b"408 Request Timeout", b"431 Request Header Fields Too Large"
 
 
@@ -16,7 +17,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     """Of the header that is awaited; None while there is none."""
     _read = 0
-    """Bytes of that header."""
+    """Bytes since the last header or part of a body: of a header, or of what follows a body in chunks."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first header."""
@@ -29,10 +30,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what came, unless the header has become too large."""
-        self._read += len(data) if self._deadline else 0
+        """Hand on what came; end the connection where a header has become too large."""
+        self._read += len(data)
         super().data_received(data)
-        if self._deadline and self._read > HEADER_BYTES:
+        if self._read > HEADER_BYTES:
             self._end(TOO_LARGE)
 
     def on_message_begin(self) -> None:
@@ -44,7 +45,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """It has ended."""
         self._await_none()
+        self._read = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """What came was no header."""
+        self._read = 0
+        super().on_body(body)
 
     def _await_header(self) -> None:
         self._read = 0
@@ -58,5 +65,5 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end(self, status: bytes) -> None:
         self._await_none()
         if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.write(b"HTTP/1.1 " + status + ENDED)
             self.transport.close()

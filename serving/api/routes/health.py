@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from serving.api.problems import responses
 from serving.runtime.service import Service
 from serving.schemas.responses import Health
+from serving.telemetry.places import without_places
 
 
 def add_health(app: FastAPI, service: Service) -> None:
@@ -28,7 +29,7 @@ def add_health(app: FastAPI, service: Service) -> None:
             catalogue_version=recommender.catalogue.version,
             models_version=recommender.version,
             count_movies=recommender.catalogue.table.num_rows,
-            refused=service.refused,
+            refused=without_places(service.refused) if service.refused else None,
         )
 
     @app.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
