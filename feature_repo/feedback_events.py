@@ -91,7 +91,9 @@ def renew_feedback(store: FeatureStore, events: Iterable[Feedback]) -> None:
         last = max([event.second for event in done] + [online[LAST][place] or 0])
         row: dict[str, Any] = {"user_id": user_id, "event_timestamp": known_after(last), LAST: last}
         for kind, (films, seconds) in LISTS.items():
-            known = zip(online[seconds][place] or [], online[films][place] or [], strict=True)
+            listed = online[films][place] or []
+            # a row that was materialized before there were seconds: the oldest
+            known = zip(online[seconds][place] or [0] * len(listed), listed, strict=True)
             new = ((event.second, event.movie_id) for event in done if event.kind == kind)
             kept = sorted({*known, *new})[-KEPT:]
             # a batch has null for none, too

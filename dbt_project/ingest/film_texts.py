@@ -6,7 +6,7 @@ tests/warehouse/test_collected.py and test_film_texts.py.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import duckdb
@@ -69,16 +69,22 @@ def put_changes(space: Workspace, films: dict[int, list[str | None]]) -> dict[in
     """
     directors = {}
     for change in read_all(space.events / FILMS, SCHEMAS[FILMS]).to_pylist():
-        movie_id, title, director = change["movie_id"], change["title"], change["director_name"]
-        is_named = title.strip() if title is not None else movie_id in films
-        is_possible = movie_id >= 0 and EARLIEST_YEAR <= (change["release_year"] or EARLIEST_YEAR) <= LATEST_YEAR
-        if change["is_retired"] or not (is_named and is_possible):
+        if change["is_retired"] or not is_taken(change, films):
             continue
+        movie_id, title, director = change["movie_id"], change["title"], change["director_name"]
         told = title, "|".join(genre.name for genre in known_genres(change["genre_names"] or ()))
         films[movie_id] = [new or old for new, old in zip(told, films.get(movie_id, [None, None]), strict=True)]
         if director is not None:
             directors[movie_id] = director
     return directors
+
+
+def is_taken(change: dict[str, Any], films: Container[int]) -> bool:
+    """Whether int_movie_changes_checked of the warehouse takes a change."""
+    movie_id, title, year = change["movie_id"], change["title"], change["release_year"]
+    if movie_id is None or movie_id < 0 or not (year is None or EARLIEST_YEAR <= year <= LATEST_YEAR):
+        return False
+    return movie_id in films if title is None else bool(title.strip())
 
 
 def plain_titles(titles: list[str | None]) -> list[str]:

@@ -59,3 +59,19 @@
     half_stars::bigint as movie_sum_half_stars,
     half_stars_squared::bigint as movie_sum_half_stars_squared
 {%- endmacro %}
+
+{#- Where the versions of each key's states begin: at its first rating that was landed after it was given. -#}
+{% macro late_starts(key, recompute) -%}
+    select
+        ratings.{{ key }},
+        min(ratings.rated_at) as late_from
+    from {{ ref('fct_ratings') }} as ratings
+    inner join {{ recompute }} as recompute using ({{ key }})
+    where ratings.landed_at > ratings.rated_at
+    group by ratings.{{ key }}
+{%- endmacro %}
+
+{#- What columns of feedback are called, and the kind of event that each is of. -#}
+{% macro feedback_names() -%}
+    {{ return({'hidden': 'hide', 'watched': 'watch', 'clicked': 'click'}) }}
+{%- endmacro %}

@@ -15,8 +15,11 @@ TOLERANCE = timedelta(days=1)
 def rows_ahead(store: "FeatureStore") -> list[tuple["FeatureView", list[EntityKey]]]:
     """Each view that has such rows, and their keys."""
     place, moment = store._get_provider().online_store, datetime.now(UTC) + TOLERANCE
-    views = [view for view in store.list_feature_views() if view.online and view.enabled]
-    found = [(view, place.ahead(store.config, view, moment)) for view in views]
+    by_key: dict[str, list[FeatureView]] = {}
+    for view in store.list_feature_views():
+        if view.online and view.enabled:
+            by_key.setdefault(str(view.join_keys), []).append(view)
+    found = [pair for views in by_key.values() for pair in place.ahead(store.config, views, moment)]
     return [(view, keys) for view, keys in found if keys]
 
 

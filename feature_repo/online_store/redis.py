@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal
 
 from feast import FeatureView, RepoConfig
@@ -55,8 +56,6 @@ It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA
 
 UNDATE = "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end"
 """Stamps a row that is there with 1970."""
-
-
 KEYS_A_SCAN = 1000
 
 
@@ -147,30 +146,40 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         client = self._get_client(config.online_store)
         client.delete(_redis_key(config.project, key, config.entity_key_serialization_version))
 
-    def ahead(self, config: RepoConfig, view: FeatureView, moment: datetime) -> list[EntityKey]:
-        """See ForwardSqliteOnlineStore. Every key of the view's entity is looked at."""
+    def ahead(
+        self, config: RepoConfig, views: Sequence[FeatureView], moment: datetime
+    ) -> list[tuple[FeatureView, list[EntityKey]]]:
+        """See ForwardSqliteOnlineStore. Every key of the entity is looked at, some at a time."""
         client, project = self._get_client(config.online_store), config.project.encode()
-        stamp = f"_ts:{compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)}"
-        keys = list(client.scan_iter(_redis_key_prefix(view.join_keys) + b"*" + project, count=KEYS_A_SCAN))
-        with client.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.hget(key, stamp)
-            stamps = pipe.execute()
-        late = [key for key, at in zip(keys, stamps, strict=True) if at and moment_of(at) > moment]
-        return [
-            deserialize_entity_key(key.removesuffix(project), config.entity_key_serialization_version) for key in late
-        ]
+        stamps = self._stamps(config, views)
+        found: list[tuple[FeatureView, list[EntityKey]]] = [(view, []) for view in views]
+        keys = client.scan_iter(_redis_key_prefix(views[0].join_keys) + b"*" + project, count=KEYS_A_SCAN)
+        while some := list(islice(keys, KEYS_A_SCAN)):
+            with client.pipeline(transaction=False) as pipe:
+                for key in some:
+                    pipe.hmget(key, stamps)
+                rows = pipe.execute()
+            for key, row in zip(some, rows, strict=True):
+                entity = key.removesuffix(project), config.entity_key_serialization_version
+                for (_, late), at in zip(found, row, strict=True):
+                    if at and moment_of(at) > moment:
+                        late.append(deserialize_entity_key(*entity))
+        return found
 
     def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
         """See ForwardSqliteOnlineStore."""
-        versioned = config.registry.enable_online_feature_view_versioning
-        stamps = [f"_ts:{compute_versioned_name(view, versioned)}" for view in views]
+        stamps = self._stamps(config, views)
         with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
             for key in keys:
                 name = _redis_key(config.project, key, config.entity_key_serialization_version)
                 for stamp in stamps:
                     pipe.execute_command("EVAL", UNDATE, 1, name, stamp, Timestamp(seconds=0).SerializeToString())
             pipe.execute()
+
+    def _stamps(self, config: RepoConfig, views: Sequence[FeatureView]) -> list[str]:
+        """The fields of a key's hash that hold the moments of its rows."""
+        versioned = config.registry.enable_online_feature_view_versioning
+        return [f"_ts:{compute_versioned_name(view, versioned)}" for view in views]
 
 
 def _compared(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[list[bytes | str | int]]:

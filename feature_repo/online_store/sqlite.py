@@ -105,11 +105,17 @@ class ForwardSqliteOnlineStore(SqliteOnlineStore):
             for view in views:
                 connection.execute(f"delete from {self._table(config, view)} where entity_key = ?", [row])
 
-    def ahead(self, config: RepoConfig, view: FeatureView, moment: datetime) -> list[EntityKey]:
-        """The keys whose row is of a later moment: nothing replaces it until then."""
-        select = f"select distinct entity_key from {self._table(config, view)} where event_ts > ?"
-        found = self._get_conn(config).execute(select, [seconds(moment)])
-        return [deserialize_entity_key(key, config.entity_key_serialization_version) for (key,) in found]
+    def ahead(
+        self, config: RepoConfig, views: Sequence[FeatureView], moment: datetime
+    ) -> list[tuple[FeatureView, list[EntityKey]]]:
+        """Of each of one entity's views the keys whose row is of a later moment: nothing replaces it until then."""
+        found = []
+        for view in views:
+            select = f"select distinct entity_key from {self._table(config, view)} where event_ts > ?"
+            rows = self._get_conn(config).execute(select, [seconds(moment)])
+            version = config.entity_key_serialization_version
+            found.append((view, [deserialize_entity_key(key, version) for (key,) in rows]))
+        return found
 
     def undate(self, config: RepoConfig, views: Sequence[FeatureView], keys: Sequence[EntityKey]) -> None:
         """Let rows be replaced by whatever is written next, although it be older: they are of 1970 from now on."""

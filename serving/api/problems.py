@@ -83,6 +83,7 @@ def problem(
         instance=request.url.path,
     )
     count_failure(request, status)
+    # here too: of an unexpected error the answer passes none of our middleware
     headers = {"X-Content-Type-Options": "nosniff"} | ({"Retry-After": str(retry_after)} if retry_after else {})
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 

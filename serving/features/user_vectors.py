@@ -116,8 +116,9 @@ def forget_vectors(user_id: int) -> None:
     """Remove what is kept in Redis of a user's vectors."""
     from feature_repo.online_store.redis import client_of
 
+    client = client_of(text_of(REDIS))
     for key in kept_vectors(user_id):
-        client_of(text_of(REDIS)).delete(key)
+        client.delete(key)
 
 
 class UserVectors:

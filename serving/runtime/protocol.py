@@ -1,8 +1,11 @@
-"""uvicorn's HTTP/1.1 with bounds on a request's header, which it waits for without end and keeps whatever its size."""
+"""uvicorn with a pulse, and with bounds on a header, which it waits for without end and keeps whatever its size."""
 
 import asyncio
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.runtime.worker import Beat
 
 HEADER_SECONDS = 10.0
 """From a connection's start, or the first byte of a later request, to the end of its header."""
@@ -67,3 +70,18 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 " + status + ENDED)
             self.transport.close()
+
+
+class BeatingServer(uvicorn.Server):
+    """Calls `beat` each second from its event loop: counted by ticks, as uvicorn's own notice goes by the wall clock,
+    and a worker of a machine whose clock is set back would be taken for one that hangs."""
+
+    def __init__(self, config: uvicorn.Config, beat: Beat) -> None:
+        super().__init__(config)
+        self._beat = beat
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % 10 == 0:
+            self._beat()
+        return await super().on_tick(counter)

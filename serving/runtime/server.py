@@ -118,7 +118,7 @@ def run(create_app: AppFactory, listener: socket.socket, url: str, beat: Beat | 
     """
     import uvicorn
 
-    from serving.runtime.protocol import BoundedProtocol
+    from serving.runtime.protocol import BeatingServer, BoundedProtocol
     from serving.telemetry.logs import log_as_json
 
     def done(service: "Service") -> None:
@@ -128,19 +128,14 @@ def run(create_app: AppFactory, listener: socket.socket, url: str, beat: Beat | 
             movies = service.recommender.catalogue.table.num_rows
             print(f"ready: {url} ({movies} films; try {url}/docs)", flush=True)
 
-    async def tell() -> None:
-        if beat:
-            beat()
-
     log_as_json()
     app = create_app(load_on_one_thread, done, beat is not None)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10,
-            callback_notify=tell, timeout_notify=1, http=BoundedProtocol,
-            proxy_headers=bool(settings().proxies), forwarded_allow_ips=settings().proxies or None,
-        )
+    proxies = settings().proxies
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=10, http=BoundedProtocol,
+        proxy_headers=bool(proxies), forwarded_allow_ips=proxies or None,
     )  # fmt: skip
+    server = BeatingServer(config, beat) if beat else uvicorn.Server(config)
     print("warming up" if beat else f"warming up: live at {url}/health/live", flush=True)
     server.run(sockets=[listener])
     if app.state.service.failure:

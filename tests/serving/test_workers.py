@@ -1,5 +1,6 @@
 """Several workers on one workspace: what one takes, the others know."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
+from serving.runtime.protocol import BeatingServer
 from tests.commands import BIN, environment_of
 from tests.conftest import Demo
 from tests.serving.servers import ADMIN, KEYS, PATIENCE, PATIENT, WRITER, free_port, served, wait_for
@@ -115,6 +118,25 @@ def test_a_server_that_is_told_to_end_ends_well(workers: str, is_warm: bool, cop
         assert popen.wait(PATIENCE) == 0, log.read_text()
     assert not any(child.is_running() for child in children)
     assert "Traceback" not in log.read_text()
+
+
+def test_a_clock_that_is_set_back_makes_no_worker_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = 0
+
+    def beat() -> None:
+        nonlocal beats
+        beats += 1
+
+    async def ticks(server: BeatingServer) -> None:
+        for counter in range(1, 31):
+            assert not await server.on_tick(counter)
+
+    long_ago = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr("uvicorn.server.time.time", lambda: float(next(long_ago)))
+    config = uvicorn.Config("nowhere:app")
+    config.encoded_headers = []
+    asyncio.run(ticks(BeatingServer(config, beat)))
+    assert beats == 3
 
 
 def test_a_folder_for_metrics_that_was_inherited_does_not_count(tmp_path: Path) -> None:

@@ -7,13 +7,7 @@
 with
 
 starts as (
-    select
-        ratings.movie_id,
-        min(ratings.rated_at) as late_from
-    from {{ ref('fct_ratings') }} as ratings
-    inner join {{ ref('int_movie_recompute_from') }} as recompute using (movie_id)
-    where ratings.landed_at > ratings.rated_at
-    group by ratings.movie_id
+    {{ late_starts('movie_id', ref('int_movie_recompute_from')) }}
 ),
 
 arrivals as (

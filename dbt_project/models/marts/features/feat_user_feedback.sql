@@ -1,6 +1,6 @@
 -- How much of feat_user_feedback_history was there after each second with feedback, as user_count_ratings tells it of
 -- ratings: a list a second would grow with the square of what a user did.
-{%- set kinds = {'hidden': 'hide', 'watched': 'watch', 'clicked': 'click'} %}
+{%- set kinds = feedback_names() %}
 
 with
 

@@ -1,5 +1,5 @@
 -- The offline store slices the latest before a moment out of these arrays: feat_user_feedback tells where it is.
-{%- set kinds = {'hidden': 'hide', 'watched': 'watch', 'clicked': 'click'} %}
+{%- set kinds = feedback_names() %}
 
 select
     user_id,

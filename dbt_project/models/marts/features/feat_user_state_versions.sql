@@ -8,13 +8,7 @@
 with
 
 starts as (
-    select
-        ratings.user_id,
-        min(ratings.rated_at) as late_from
-    from {{ ref('fct_ratings') }} as ratings
-    inner join {{ ref('int_user_recompute_from') }} as recompute using (user_id)
-    where ratings.landed_at > ratings.rated_at
-    group by ratings.user_id
+    {{ late_starts('user_id', ref('int_user_recompute_from')) }}
 ),
 
 known as (
