@@ -192,7 +192,7 @@ def test_texts_are_of_the_same_films_titles_and_documents(built: Built) -> None:
     texts = film_texts(Workspace(Path(database).parent.parent))
     films = {movie for movie, *_ in connection.sql("select movie_id from core.dim_movies").fetchall()}
     assert set(texts) == films
-    assert texts[ADDED].split("\n") == ["Lighthouse Ten", "Family, Sci-Fi", "A. Field"]
+    assert texts[ADDED].split("\n") == ["Lighthouse Ten", "Children, Sci-Fi", "A. Field"]
     assert texts[LOST_CHILDREN].startswith("The City of Lost Children (Cité des enfants perdus, La)\n")
     assert texts[SHARED].startswith("Told Twice\n")
     assert "Western" in texts[SHARED]
