@@ -5,7 +5,7 @@ import sys
 from dbt_project.workspace import workspace
 from serving.config import REDIS, addresses, settings, text_of
 
-STORE = "the online store"
+STORE = "its address"
 
 
 def without_places(text: str) -> str:

@@ -76,9 +76,9 @@ def user_features(
 def movie_features(ratings: list[Rating], movie_id: int, at: float, films: Mapping[int, FilmFacts]) -> dict[str, Any]:
     """What is known of a film strictly before `at`; `films` are all of them."""
     before = [r for r in ratings if r[1] == movie_id and r[3] < at]
-    # a film is known from the day it is shown, or from its first rating where that comes first
-    known = [when for _, movie, _, when in ratings if movie == movie_id] + [films[movie_id].shown_at]
-    if min((when for when in known if when is not None), default=0) > at:
+    # a film is known from the day it is shown, or from its first rating where that comes first; without a day always
+    known = [when for _, movie, _, when in ratings if movie == movie_id]
+    if min([*known, films[movie_id].shown_at or 0]) > at:
         return dict.fromkeys(MOVIE_FEATURES) | influence(ratings, movie_id, at, films)
     values = [Fraction(rating) for _, _, rating, _ in before]
     last = max((when for *_, when in before), default=0)

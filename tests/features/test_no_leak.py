@@ -123,6 +123,13 @@ def test_what_comes_later_changes_no_feature(events: list[Rating], data: st.Data
     assert known_at(world, before, asked) == known_at(world, events, asked)
 
 
+def test_a_film_without_a_year_is_known_alike_whether_it_will_be_rated_or_not(world: World) -> None:
+    undated = next(film for film in FILMS if world.films[film].shown_at is None)
+    before = [(1, FILMS[0], 2.0, QUARTER - 90 * DAY)]
+    asked = [(1, undated, QUARTER)]
+    assert known_at(world, before, asked) == known_at(world, [*before, (2, undated, 4.5, QUARTER + DAY)], asked)
+
+
 @settings(
     max_examples=25,
     deadline=None,

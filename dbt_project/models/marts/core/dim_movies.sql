@@ -72,10 +72,9 @@ select
     -- timestamps
     released_on,
     first_rated_at,
-    -- a film that was rated before its stated release was known by then; nothing is asked of the time before 1970
+    -- a film that was rated before its stated release was known by then, one without a release always: that somebody
+    -- will rate it is of the future; nothing is asked of the time before 1970
     greatest(
-        least(coalesce(first_shown_on::timestamp, first_rated_at, timestamp '1970-01-01'),
-              coalesce(first_rated_at, first_shown_on::timestamp, timestamp '1970-01-01')),
-        timestamp '1970-01-01'
+        least(coalesce(first_shown_on::timestamp, timestamp '1970-01-01'), first_rated_at), timestamp '1970-01-01'
     ) as known_at
 from dated
