@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -20,9 +22,22 @@ def without_erased(rows: Sequence[Row]) -> list[Row]:
     if not (erased := erased_users(workspace().events)):
         return list(rows)
     kept = [row for row in rows if list(row[0].join_keys) != [KEY] or row[0].entity_values[0].int64_val not in erased]
-    if len(kept) < len(rows):
-        log.warning("%d rows of erased users are left out; next: dbt build", len(rows) - len(kept))
+    _tell(len(rows) - len(kept))
     return kept
+
+
+def without_erased_users(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same of columns."""
+    if KEY not in batch.schema.names or not (erased := erased_users(workspace().events)):
+        return batch
+    kept = batch.filter(pc.invert(pc.is_in(batch[KEY], pa.array(list(erased), pa.int64()))))
+    _tell(batch.num_rows - kept.num_rows)
+    return kept
+
+
+def _tell(count: int) -> None:
+    if count:
+        log.warning("%d rows of erased users are left out; next: dbt build", count)
 
 
 def user_key(user_id: int) -> EntityKey:

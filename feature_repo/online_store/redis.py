@@ -1,11 +1,12 @@
 """The online store in Redis: one server, a cluster, or the master that a Sentinel names."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Literal
 
+import pyarrow as pa
 from feast import FeatureView, RepoConfig
 from feast.infra.key_encoding_utils import deserialize_entity_key
 from feast.infra.online_stores.helpers import _mmh3, _redis_key, _redis_key_prefix, compute_versioned_name
@@ -18,41 +19,9 @@ from redis import Redis, RedisCluster
 
 from dbt_project.errors import CineFeastError
 from feature_repo.online_store.columns import Stored, Wanted
-from feature_repo.online_store.erased import Row, without_erased
-
-SET_UNLESS_OLDER = """
-local function decoded(stamp)
-  local numbers, at = {0, 0}, 1
-  while at <= #stamp do
-    local field, number, complement, weight, byte = math.floor(stamp:byte(at) / 8), 0, 0, 1
-    repeat
-      at = at + 1
-      byte = stamp:byte(at)
-      if weight == 2 ^ 63 then
-        number = -1 - complement
-      else
-        number, complement = number + byte % 128 * weight, complement + (127 - byte % 128) * weight
-      end
-      weight = weight * 128
-    until byte < 128
-    numbers[field], at = number, at + 1
-  end
-  return numbers
-end
-local stored = redis.call('HGET', KEYS[1], ARGV[2])
-if stored then
-  local old, new = decoded(stored), decoded(ARGV[3])
-  if new[1] < old[1] or (new[1] == old[1] and new[2] < old[2]) then return 0 end
-end
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-if ARGV[1] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return 1
-"""
-"""Compares and sets in Redis itself, where nothing comes in between. Stamps are Feast's: protobuf Timestamps, seconds
-and nanoseconds as varints, each left out where it is 0; of a negative number the last of ten bytes is the sign's. Lua
-has doubles alone, which hold no 64 bits, so a negative number is read by its complement.
-
-It is sent with each row: redis-py's pipelines of a cluster take neither EVALSHA nor their own `eval`."""
+from feature_repo.online_store.compare_and_set import TOGETHER, Fields, commands
+from feature_repo.online_store.encoding import encoded_rows
+from feature_repo.online_store.erased import Row, without_erased, without_erased_users
 
 UNDATE = "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end"
 """Stamps a row that is there with 1970."""
@@ -99,10 +68,7 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
     ) -> None:
         """Write the rows that are not older than what is stored for their key, in one round trip."""
-        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
-            for arguments in _compared(config, table, data):
-                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
-            pipe.execute()
+        self._write(config, _rows(config, table, data))
         if progress:
             progress(len(data))
 
@@ -112,11 +78,31 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         """The same for `feast serve`."""
         client = await self._get_client_async(config.online_store)
         async with client.pipeline(transaction=False) as pipe:
-            for arguments in _compared(config, table, data):
-                pipe.execute_command("EVAL", SET_UNLESS_OLDER, 1, *arguments)
+            for command in self._commands(config, _rows(config, table, data)):
+                pipe.execute_command(*command)
             await pipe.execute()
         if progress:
             progress(len(data))
+
+    def write_columns(self, config: RepoConfig, view: FeatureView, batch: pa.RecordBatch) -> None:
+        """See ColumnWriter."""
+        columns = encoded_rows(config, view, without_erased_users(batch))
+        versioned = compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)
+        named = [(f"_ts:{versioned}", columns.stamps)]
+        named += [(_mmh3(f"{versioned}:{name}"), values) for name, values in columns.values.items()]
+        fields = zip(*(part for name, values in named for part in (repeat(name), values)), strict=False)
+        project = config.project.encode()
+        self._write(config, zip((key + project for key in columns.keys), fields, strict=True))
+
+    def _write(self, config: RepoConfig, rows: Iterable[tuple[bytes, Fields]]) -> None:
+        with self._get_client(config.online_store).pipeline(transaction=False) as pipe:
+            for command in self._commands(config, rows):
+                pipe.execute_command(*command)
+            pipe.execute()
+
+    def _commands(self, config: RepoConfig, rows: Iterable[tuple[bytes, Fields]]) -> Iterator[tuple[object, ...]]:
+        is_cluster = config.online_store.redis_type == RedisType.redis_cluster
+        return commands(rows, config.online_store.key_ttl_seconds or 0, 1 if is_cluster else TOGETHER)
 
     def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Any:
         """Feast's; Sentinels are asked no longer than their master, as `retry` of the connection string says.
@@ -182,16 +168,14 @@ class ForwardRedisOnlineStore(RedisOnlineStore):
         return [f"_ts:{compute_versioned_name(view, versioned)}" for view in views]
 
 
-def _compared(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[list[bytes | str | int]]:
-    """What SET_UNLESS_OLDER is given of each row: key, seconds to live, fields with their values, the stamp first."""
+def _rows(config: RepoConfig, table: FeatureView, data: list[Row]) -> Iterator[tuple[bytes, Fields]]:
+    """Feast's rows by key, with the fields of their hash."""
     view = compute_versioned_name(table, config.registry.enable_online_feature_view_versioning)
-    fields = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
-    stamp, seconds = f"_ts:{view}", config.online_store.key_ttl_seconds or 0
+    names = {feature.name: _mmh3(f"{view}:{feature.name}") for feature in table.features}
     for entity, values, moment, _ in without_erased(data):
         now = Timestamp()
         now.FromDatetime(make_tzaware(moment))
-        key = _redis_key(config.project, entity, config.entity_key_serialization_version)
-        arguments = [key, seconds, stamp, now.SerializeToString()]
+        fields: list[bytes | str] = [f"_ts:{view}", now.SerializeToString()]
         for name, value in values.items():
-            arguments += (fields[name], value.SerializeToString())
-        yield arguments
+            fields += (names[name], value.SerializeToString())
+        yield _redis_key(config.project, entity, config.entity_key_serialization_version), tuple(fields)
