@@ -82,7 +82,7 @@ def request(store: Any, frame: pd.DataFrame) -> dict[str, Any]:
     latest = {
         user: (ids or [])[-WATCHED:] for user, ids in zip(seen["user_id"], seen["user_seen_movie_ids"], strict=True)
     }
-    known = sorted({film for ids in latest.values() for film in ids})
+    known = sorted({film for ids in latest.values() for film in ids}) or [NOBODY]
     at = {"event_timestamp": NOW} if "event_timestamp" in frame else {}
     columns = read(wanted, pd.DataFrame({"movie_id": known}).assign(**at))
     films, row = FilmAttributes(columns), {film: n for n, film in enumerate(columns["movie_id"])}
