@@ -44,7 +44,8 @@ def seal_events(space: Workspace) -> None:
         with exclusive(folder / PENDING):
             remove_parts(folder, folder / PENDING)
             close_open(folder / PENDING)
-        for file in pending_files(folder):
+            closed = pending_files(folder)  # while there is no open file: what comes from now on is for the next build
+        for file in closed:
             seal(file, folder / sealed_name(file), schema)
         if erased and "user_id" in schema.names:
             remove_erased(folder, erased)

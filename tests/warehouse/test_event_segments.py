@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -337,3 +338,25 @@ def test_who_waits_for_the_disk_keeps_nobody_out(tmp_path: Path, monkeypatch: py
     assert {1, 3, 4} <= set(found) <= {1, 2, 3, 4}
     assert len(set(found)) == len(found)
     assert fails or 2 in found
+
+
+def test_what_comes_while_a_build_seals_waits_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that writers append to is never sealed: here one does whenever the build lets go of the lock."""
+    space, exclusive, comes = Workspace(tmp_path), sealing.exclusive, list(range(2, 12))
+
+    @contextmanager
+    def then_another_writer(pending: Path) -> Iterator[None]:
+        with exclusive(pending):
+            yield
+        append(space.events / RATINGS, ratings(comes.pop(0)))
+
+    append(space.events / RATINGS, ratings(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(sealing, "exclusive", then_another_writer)
+        seal_events(space)
+    landed = landed_counts(space.events / RATINGS)
+    assert landed
+    assert "open.parquet" not in landed
+    seal_events(space)
+    assert landed.items() <= landed_counts(space.events / RATINGS).items()
+    assert seen_by_dbt(space) == [user for user in range(1, 12) if user not in comes]
