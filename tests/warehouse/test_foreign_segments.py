@@ -98,7 +98,6 @@ GOOD: dict[str, Any] = {"user_id": [7], "movie_id": [2], "rating": [4.5], "rated
         ("rated_at", pa.array([["2024"]]), "timestamp is not in seconds since 1970"),
         ("rated_at", None, "timestamp is not in seconds since 1970"),
     ],
-    ids=str,
 )
 def test_a_column_of_any_type_is_taken_or_has_a_reason(
     tmp_path: Path, column: str, values: Any, problem: str | None
