@@ -55,10 +55,13 @@ class Measured:
         }
 
 
-def measure(space: Workspace, share: float) -> Measured:
-    """Build the ratings landed in `space` but for the last `share` by time, then push those and build again."""
+def measure(space: Workspace, share: float, is_late: bool = False) -> Measured:
+    """Build the ratings landed in `space` but for the last `share` by time, then push those and build again.
+
+    `is_late`: but for a share drawn from all of them, which then come years after they were given.
+    """
     with scratch(space) as copy:
-        appended = hold_back(space, copy, share)
+        appended = hold_back(space, copy, share, is_late)
         full = build(copy)
         held_back(copy).rename(copy.events / PUSHED / held_back(copy).name)
         append = build(copy)
@@ -89,7 +92,7 @@ def held_back(space: Workspace) -> Path:
     return space.root / "20990101T000000.000000-00000000.parquet"
 
 
-def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
+def hold_back(space: Workspace, copy: Workspace, share: float, is_late: bool = False) -> int:
     """Write the earlier ratings as landed lines and the last ones as a push, in order of time; how many those are."""
     landed, pushed = path_literal(space.raw_movielens / RATINGS), path_literal(held_back(copy))
     earlier, last = (str(path).replace("'", "''") for path in (copy.raw_movielens / RATINGS, held_back(copy)))
@@ -99,14 +102,15 @@ def hold_back(space: Workspace, copy: Workspace, share: float) -> int:
             f"create view landed as select *, try_cast(timestamp as bigint) as second from read_parquet({landed})"
         )
         [(cut,)] = connection.sql(f"select quantile_disc(second, {1 - share}) from landed").fetchall()
+        is_held = f"hash(line_number) % 1000000 < {round(share * 1e6)}" if is_late else f"second > {cut}"
         connection.execute(
-            f"copy (select * exclude (second) from landed where second is null or second <= {cut}) "
+            f"copy (select * exclude (second) from landed where not coalesce({is_held}, false)) "
             f"to '{earlier}' (format parquet, compression zstd)"
         )
         connection.execute(
             "copy (select try_cast(user_id as bigint) as user_id, try_cast(movie_id as bigint) as movie_id, "
             "try_cast(rating as float) as rating, make_timestamp(second * 1000000) as rated_at "
-            f"from landed where second > {cut} order by second, line_number) to '{last}' (format parquet)"
+            f"from landed where {is_held} order by second, line_number) to '{last}' (format parquet)"
         )
         [(count,)] = connection.sql(f"select count(*) from read_parquet({pushed})").fetchall()
     return count

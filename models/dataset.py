@@ -1,9 +1,10 @@
 """The only door through which models see data: Feast features around the labels' entity frame."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,9 @@ SLICE = 4_000_000
 """Ratings read at once: with features and in order some 2 GB, where all 32 million of MovieLens take over 10."""
 STREAMED = 20_000
 """Rows of a batch that is streamed: with whole histories some 100 MB."""
+CLOCK = "CINEFEAST_TRAINING_TIME"
+CLOCKS = ("known", "event")
+"""Its values: features as they were known at a label, or as all that has arrived since says they were."""
 CODED = pa.dictionary(pa.int8(), pa.string())
 
 
@@ -52,17 +56,20 @@ class Dataset:
     """Labels and features of one split protocol.
 
     `time`: 80/10/10 by global time. `leave-one-out`: each user's last event is the test, the one before the
-    validation. Every feature is as of strictly before the moment its row names; the store answers for that.
+    validation. Every feature is as of strictly before the moment its row names, and by known time, as serving would
+    have read it, unless CLOCK says otherwise; the store answers for that. Labels and splits go by event time.
     """
 
     def __init__(self, store: FeatureStore, protocol: Protocol = "time") -> None:
+        """CineFeastError where CLOCK is set to anything else than CLOCKS."""
         self.store = store
         self.protocol = protocol
         self.split_column = SPLIT_COLUMN[protocol]
+        self.is_known_time = clock() == "known"
 
     @cached_property
     def _interactions(self) -> pa.Table:
-        last = self._fetch(f"{LABELS} ORDER BY rating_id DESC LIMIT 1", "interactions_v1")
+        last = self._fetch(f"{LABELS} ORDER BY rating_id DESC LIMIT 1", "interactions_v1", is_known_time=False)
         if not last.num_rows:
             raise CineFeastError("training.training_labels has no rows", EMPTY)
         starts = range(0, last["rating_id"][0].as_py() + 1, SLICE)
@@ -71,7 +78,7 @@ class Dataset:
     def _slice(self, start: int) -> pa.Table:
         """`SLICE` ratings from one on, by rating_id, the names of their splits as codes."""
         wanted = f"{LABELS} WHERE rating_id >= {start} AND rating_id < {start + SLICE}"
-        table = self._fetch(wanted, "interactions_v1").sort_by("rating_id")
+        table = self._fetch(wanted, "interactions_v1", is_known_time=False).sort_by("rating_id")
         for name in SPLIT_COLUMN.values():
             table = table.set_column(table.column_names.index(name), name, table[name].cast(CODED))
         return table
@@ -111,7 +118,10 @@ class Dataset:
     def parts(self, features: str | list[str], entities: pd.DataFrame, lengths: Iterable[int]) -> Iterator[pa.Table]:
         """What `features` gives, in the frame's order, in tables of `lengths` rows; streamed, a batch at a time."""
         wanted = self.store.get_feature_service(features) if isinstance(features, str) else features
-        reader = self.store.get_historical_features(entity_df=entities, features=wanted).to_reader(STREAMED)
+        job = self.store.get_historical_features(
+            entity_df=entities, features=wanted, filter_by_created_timestamp=self.is_known_time
+        )
+        reader = job.to_reader(STREAMED)
         held = reader.schema.empty_table()
         for length in lengths:
             batches = held.to_batches()
@@ -138,6 +148,7 @@ class Dataset:
     def histories(self, service: str, until: Split) -> pa.Table:
         """The user's half of a service at the end of `until`, for every user who has rated by then, by user_id.
 
+        By known time those are left out of whom nothing had arrived.
         Leave-one-out ends for each user at a moment of their own: that of the first event after `until`.
         """
         user_ids = np.unique(integers(self.interactions(*SPLITS[: SPLITS.index(until) + 1]), "user_id"))
@@ -147,7 +158,9 @@ class Dataset:
             later = self.interactions(*SPLITS[SPLITS.index(until) + 1 :]).to_pandas()
             moments = later.groupby("user_id")["event_timestamp"].min().reindex(user_ids)
         frame = pd.DataFrame({"user_id": user_ids, "event_timestamp": moments.to_numpy()})
-        return self.users(service, frame)
+        table = self.users(service, frame)
+        features = [table[name].is_valid() for name in table.column_names if name not in frame.columns]
+        return table.filter(reduce(pc.or_, features)) if features else table
 
     def cut_off(self, until: Split) -> datetime:
         """The moment at which `until` ends: that of the first event of the split after it."""
@@ -188,6 +201,19 @@ class Dataset:
         digest.update(table["rating"].to_numpy().astype(np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def _fetch(self, entities: pd.DataFrame | str, service: str | list[str]) -> pa.Table:
+    def _fetch(
+        self, entities: pd.DataFrame | str, service: str | list[str], is_known_time: bool | None = None
+    ) -> pa.Table:
         features = self.store.get_feature_service(service) if isinstance(service, str) else service
-        return self.store.get_historical_features(entity_df=entities, features=features).to_arrow()
+        is_known_time = self.is_known_time if is_known_time is None else is_known_time
+        return self.store.get_historical_features(
+            entity_df=entities, features=features, filter_by_created_timestamp=is_known_time
+        ).to_arrow()
+
+
+def clock() -> str:
+    """By which time features are read for training and evaluation; CineFeastError where it is set to something else."""
+    found = os.environ.get(CLOCK) or CLOCKS[0]
+    if found not in CLOCKS:
+        raise CineFeastError(f"{CLOCK}={found!r} is none of {', '.join(CLOCKS)}", f"export {CLOCK}={CLOCKS[0]}")
+    return found

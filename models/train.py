@@ -2,13 +2,14 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
-from models.dataset import SPLIT_COLUMN, Dataset, Protocol
+from models.dataset import CLOCK, SPLIT_COLUMN, Dataset, Protocol
 from models.rank.registry import RANK
 from models.recall.registry import MERGE, RECALL
 from models.registry import model_class
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from models.rank.config import RankConfig
 
 MODELS = (*RECALL, *RANK)
+LATE_DAYS, MANY_LATE = 1, 0.1
+"""A rating that came so many days after it was given is late; a larger share of them is told before training."""
 
 
 def artifacts_of(space: Workspace, protocol: Protocol) -> Path:
@@ -55,6 +58,8 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     space = workspace()
     dataset = dataset_name(space)
     data = Dataset(load_store(), protocol)
+    if line := late_history(data):
+        print(line, file=sys.stderr)
     rankers = [name for name in wanted if name in RANK]
     needed = {*wanted, *(CHANNELS if rankers else ())}
     fitted = {name: fit_channel(data, name, runs=space.runs) for name in RECALL if name in needed}
@@ -73,6 +78,21 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
         model.save(folder / name)
         measured[name] = model.metrics
     return measured
+
+
+def late_history(data: Dataset) -> str | None:
+    """A line where so many ratings came long after they were given that features of labels know little of them."""
+    if not data.is_known_time:
+        return None
+    with data.store.config.offline_store.opened() as connection:
+        late = f"count(*) filter (landed_at > rated_at + interval {LATE_DAYS} day)"
+        [(late_count, count)] = connection.sql(f"select {late}, count(*) from core.fct_ratings").fetchall()
+    if late_count <= MANY_LATE * count:
+        return None
+    return (
+        f"{late_count:,} of {count:,} ratings came over {LATE_DAYS} day after they were given, and features of labels "
+        f"before that know nothing of them; next, if they are a history that was pushed: export {CLOCK}=event"
+    )
 
 
 def check_protocol(protocol: str) -> None:

@@ -37,6 +37,15 @@ class Mode(StrEnum):
     """By `cinefeast precompute`: it knows what was known then; for a user who is not there, for the request."""
 
 
+class Clock(StrEnum):
+    """By which time training reads features."""
+
+    KNOWN = "known"
+    """As they were known at a label: what arrived later counts as if there were none."""
+    EVENT = "event"
+    """As all that has arrived since says they were."""
+
+
 class RedisKind(StrEnum):
     """What REDIS_CONNECTION_STRING is the address of, as Feast names it."""
 
@@ -178,6 +187,9 @@ class Settings(BaseSettings):
     """What that is: `redis`, one server; `redis_cluster`; or `redis_sentinel`, whose master is used."""
     redis_sentinel_master: str = "mymaster"
     """The Sentinel's name of the master."""
+    training_time: Annotated[Clock, Hint(f"{{name}}={{value!r}} is none of {', '.join(Clock)}")] = Clock.KNOWN
+    """How training and evaluation read features: `known`, as they were known at a label, without what arrived later; or
+    `event`, with all ratings at the moments they are of, for a history that was pushed long after it happened."""
     memory_limit: str = "12GB"
     """What DuckDB may hold while dbt builds; it spills to disk beyond."""
     dbt_target_path: str = ""

@@ -26,11 +26,15 @@ MANY_ROWS = 10_000
 """A push of more becomes a file of its own."""
 PATIENCE = 30.0
 """Seconds to wait for another writer, who needs milliseconds."""
+LOOKS_EVERY = 0.001
+"""Seconds after which who waits for another writer looks again."""
 
 
 def append(folder: Path, events: pa.Table) -> None:
     """Land the events in raw/events/<kind>, all of them or, where this fails, none.
 
+    Lines are written under the lock, and waited for without it: so the disk commits at once what several writers wait
+    for. Where it fails and another has written behind them they may stay; events that are sent again count once.
     CineFeastError where another writer keeps the folder for longer than PATIENCE, or one is of an erased user.
     """
     if not events.num_rows:
@@ -44,9 +48,18 @@ def append(folder: Path, events: pa.Table) -> None:
             with written_aside(pending / f"{new_name()}.parquet") as part:
                 pq.write_table(events.append_column(LANDED_AT, stamps), part, compression="zstd")
             return
-        append_lines(pending / OPEN, events)
-        if (pending / OPEN).stat().st_size >= SEGMENT_BYTES:
+        file, start = write_lines(pending / OPEN, events)
+        end = file.tell()
+        if end >= SEGMENT_BYTES:
             close_open(pending)
+    with file:
+        try:
+            os.fsync(file.fileno())
+        except OSError:
+            with exclusive(pending):
+                if os.fstat(file.fileno()).st_size == end:
+                    file.truncate(start)
+            raise
 
 
 @contextmanager
@@ -54,7 +67,7 @@ def exclusive(pending: Path) -> Iterator[None]:
     """No other writer, and no build that closes what is open, is here meanwhile; a killed one's lock dies with it."""
     pending.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(pending / ".lock", timeout=PATIENCE):
+        with FileLock(pending / ".lock", timeout=PATIENCE, poll_interval=LOOKS_EVERY):
             yield
     except Timeout:
         raise CineFeastError(
@@ -63,23 +76,35 @@ def exclusive(pending: Path) -> Iterator[None]:
 
 
 def append_lines(path: Path, events: pa.Table) -> None:
-    """Add a line an event to a pending file, after its last whole line, and wait until they are on disk."""
+    """Add a line an event to a file and wait until they are on disk; for who keeps others out meanwhile."""
+    file, start = write_lines(path, events)
+    with file:
+        try:
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(start)
+            raise
+
+
+def write_lines(path: Path, events: pa.Table) -> tuple[IO[bytes], int]:
+    """Write a line an event after a file's last whole line; the open file, and its bytes before. The disk may lag."""
     landed_at = now().isoformat(timespec="microseconds")
     encoder = json.JSONEncoder(default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     lines = "".join(f"{encoder.encode({**row, LANDED_AT: landed_at})}\n" for row in events.to_pylist())
     is_new = not path.exists()
-    with path.open("ab+") as file:
-        end = whole_lines(file)
-        file.truncate(end)  # the rest was being written by one who was killed, and was never acknowledged
-        try:
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(end)
-            raise
-    if is_new:
-        flush(path.parent)
+    file = path.open("ab+")
+    start = whole_lines(file)
+    try:
+        file.truncate(start)  # the rest was being written by one who was killed, and was never acknowledged
+        if is_new:
+            flush(path.parent)  # before anybody else waits for lines in it
+        file.write(lines.encode())
+        file.flush()
+    except BaseException:
+        with file:
+            file.truncate(start)
+        raise
+    return file, start
 
 
 def whole_lines(file: IO[bytes]) -> int:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from dbt_project.events.append import OPEN, PENDING, exclusive, whole_lines
-from dbt_project.events.schemas import LANDED, LANDED_AT, LANDED_FILE, LANDED_ROW
+from dbt_project.events.foreign import is_foreign, read_foreign
+from dbt_project.events.schemas import GIVEN, LANDED, LANDED_AT, LANDED_FILE, LANDED_ROW
 
 TRIES = 5
 MERGED = b"cinefeast.merged"
@@ -93,6 +94,9 @@ def landed_counts(folder: Path) -> dict[str, int]:
 
 def read_segment(file: Path, schema: pa.Schema) -> pa.Table:
     """The events of a segment and where they were landed, which a file of another version does not say."""
+    if is_foreign(file, schema):
+        at = named_moment(file)
+        return read_foreign(file, schema, f"timestamp '{at}'" if at else "null::timestamp")
     table = pq.read_table(file)
     if LANDED_FILE not in table.column_names:
         at = pa.array([named_moment(file)] * table.num_rows, pa.timestamp("us"))
@@ -111,6 +115,8 @@ def named_moment(file: Path) -> datetime | None:
 def in_order(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of a segment, in their order."""
     columns = pa.schema([*schema, *LANDED])
+    if GIVEN not in table.column_names:
+        table = table.append_column(GIVEN, pa.nulls(table.num_rows, pa.string()))
     return table.select(columns.names).cast(columns)
 
 

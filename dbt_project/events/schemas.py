@@ -32,6 +32,9 @@ SCHEMAS = {
     ),
 }
 """A folder below raw/events each."""
-LANDED_FILE, LANDED_ROW, LANDED_AT = "landed_file", "landed_row", "landed_at"
-LANDED = pa.schema({LANDED_FILE: pa.string(), LANDED_ROW: pa.int64(), LANDED_AT: pa.timestamp("us")})
-"""What a segment keeps of each row: the pending file it came from, its place there, and when it came (UTC)."""
+LANDED_FILE, LANDED_ROW, LANDED_AT, GIVEN = "landed_file", "landed_row", "landed_at", "given"
+LANDED = pa.schema(
+    {LANDED_FILE: pa.string(), LANDED_ROW: pa.int64(), LANDED_AT: pa.timestamp("us"), GIVEN: pa.string()}
+)
+"""What a segment keeps of each row: the pending file it came from, its place there, when it came (UTC), and of a row
+with a value that its column cannot hold all that it was given, as text (foreign.py)."""

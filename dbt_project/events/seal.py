@@ -9,6 +9,7 @@ from dbt_project.durable import remove_parts, written_aside
 from dbt_project.errors import CineFeastError
 from dbt_project.events.append import PENDING, close_open, exclusive, new_name
 from dbt_project.events.erase import remove_erased, write_snapshot
+from dbt_project.events.foreign import is_foreign
 from dbt_project.events.read import (
     MERGED,
     merged_from,
@@ -39,12 +40,14 @@ def seal_events(space: Workspace) -> None:
     for kind, schema in SCHEMAS.items():
         folder = space.events / kind
         first_segment(folder, schema)
-        check_segments(folder, schema)
+        check_segments(folder)
         remove_merged(folder)
         with exclusive(folder / PENDING):
             remove_parts(folder, folder / PENDING)
             close_open(folder / PENDING)
-        for file in pending_files(folder):
+            closed = pending_files(folder)  # while there is no open file: what comes from now on is for the next build
+        take_over_foreign(folder, schema)
+        for file in closed:
             seal(file, folder / sealed_name(file), schema)
         if erased and "user_id" in schema.names:
             remove_erased(folder, erased)
@@ -95,13 +98,18 @@ def remove_merged(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def check_segments(folder: Path, schema: pa.Schema) -> None:
-    """CineFeastError naming the first segment that is no whole parquet file or lacks a column."""
+def check_segments(folder: Path) -> None:
+    """CineFeastError naming the first segment that is no whole parquet file."""
     for file in segments(folder):
-        aside = f"mv {file} {file}.bad, then dbt build; nothing else is lost"
         try:
-            names = set(pq.read_schema(file).names)
+            pq.read_schema(file)
         except (pa.ArrowInvalid, OSError) as error:
-            raise CineFeastError(f"{file} is not a whole parquet file: {error}", aside) from None
-        if lacking := sorted(set(schema.names) - names):
-            raise CineFeastError(f"{file} has no column {', '.join(lacking)}", aside)
+            what = f"{file} is not a whole parquet file: {error}"
+            raise CineFeastError(what, f"mv {file} {file}.bad, then dbt build; nothing else is lost") from None
+
+
+def take_over_foreign(folder: Path, schema: pa.Schema) -> None:
+    """Write those segments anew, in their place, that other hands wrote otherwise; rows stay who they are."""
+    for file in segments(folder):
+        if is_foreign(file, schema):
+            write_segment(read_segment(file, schema), file, tuple(merged_from(file)))

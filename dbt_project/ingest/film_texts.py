@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from dbt_project.errors import CineFeastError
 from dbt_project.event_contract import EARLIEST_YEAR, LATEST_YEAR
 from dbt_project.events.read import read_all
-from dbt_project.events.schemas import FILMS, SCHEMAS
+from dbt_project.events.schemas import FILMS, GIVEN, SCHEMAS
 from dbt_project.genres import known_genres
 from dbt_project.ingest.json_lines import landed_lines, parsed
 from dbt_project.sql_macros import shared_rule
@@ -82,6 +82,8 @@ def put_changes(space: Workspace, films: dict[int, list[str | None]]) -> dict[in
 def is_taken(change: dict[str, Any], films: Container[int]) -> bool:
     """Whether int_movie_changes_checked of the warehouse takes a change."""
     movie_id, title, year = change["movie_id"], change["title"], change["release_year"]
+    if change[GIVEN] is not None:
+        return False
     if movie_id is None or movie_id < 0 or not (year is None or EARLIEST_YEAR <= year <= LATEST_YEAR):
         return False
     return movie_id in films if title is None else bool(title.strip())

@@ -178,6 +178,15 @@ def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(found[0])
 
 
+def arrived_late(connection: duckdb.DuckDBPyConnection, source: WarehouseSource) -> bool:
+    """Whether a row was known later than it happened, or nobody knows when; else known time is event time."""
+    if source.versions:
+        return count_rows(connection, source.versions) > 0
+    stamp, created = (f"{quoted(name)}::timestamp" for name in (source.timestamp_field, source.created))
+    late = f"select 1 from {quoted_table(source.table)} where {created} is null or {created} > {stamp} limit 1"
+    return connection.sql(late).fetchone() is not None
+
+
 def has_one_row_a_key(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str]) -> bool:
     """Whether a table has one row a key."""
     repeated = connection.sql(

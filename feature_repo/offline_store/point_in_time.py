@@ -20,6 +20,7 @@ from feature_repo.offline_store.lookup import (
     SMALL,
     Lookup,
     among,
+    arrived_late,
     count_rows,
     has_one_row_a_key,
     table_types,
@@ -129,6 +130,7 @@ class PointInTime:
             is_known_time = self._is_known_time and has_known_time(source)
             if is_known_time and source.versions:
                 types[CREATED] = table_types(self._connection, source.versions)[CREATED]
+            is_known_time = is_known_time and arrived_late(self._connection, source)
             is_static = (
                 not is_known_time
                 and rows <= SMALL

@@ -11,6 +11,7 @@ REASONS = {
     ),
     "to_remote_storage": ("results are files of this machine", "to_parquet(path)"),
     "timeout": ("a query is not cut off; memory_limit of feature_store.yaml bounds it", "leave timeout out"),
+    "entities=[]": ("every row of a mart is of a user, a film or both", "give the view its entity"),
     "feast monitor": ("how features are distributed is watched where they are served", "cinefeast doctor"),
 }
 """What is refused: why, and what to do instead."""

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from feast import FeatureView
 from feast.data_source import DataSource
 from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
@@ -27,7 +28,7 @@ from feature_repo.offline_store.job import WarehouseRetrievalJob
 from feature_repo.offline_store.point_in_time import ViewQuery
 from feature_repo.offline_store.pull import rows_sql
 from feature_repo.offline_store.query import PointInTimeQuery, SqlQuery
-from feature_repo.offline_store.refused import NoMonitoring
+from feature_repo.offline_store.refused import NoMonitoring, refuse
 from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.storage import LogDestination
 from feature_repo.offline_store.warehouse import MEMORY_LIMIT, open_warehouse
@@ -206,6 +207,8 @@ def _view_query(view: FeatureView, feature_refs: list[str], full_feature_names: 
             f"feature view {view.name} reads a {type(source).__name__}",
             "give it a WarehouseSource in feature_repo/sources.py",
         )
+    if set(view.join_keys) <= {DUMMY_ENTITY_ID}:
+        refuse("entities=[]")
     prefix = view.projection.name_to_use()
     asked = [ref.split(":", 1)[1] for ref in feature_refs if ref.split(":", 1)[0] == prefix]
     return ViewQuery(

@@ -83,12 +83,15 @@ def samples(
 @bench.command()
 def warehouse(
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="the last ratings by time that are appended")] = 0.01,
+    late: Annotated[
+        bool, typer.Option("--late", help="ratings from all of the past are appended, which come years late")
+    ] = False,
 ) -> None:
     """Measure a full dbt build and one after new ratings; the last line is JSON."""
     from dbt_project.bench import measure
     from serving.bench.tables import print_warehouse
 
-    print_warehouse(measure(workspace(), share))
+    print_warehouse(measure(workspace(), share, late))
 
 
 @bench.command()

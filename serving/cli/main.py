@@ -341,10 +341,12 @@ def replay(
     from datetime import UTC
 
     from feature_repo.store import load_store
+    from serving.monitoring.replay import keep, told
     from serving.monitoring.replay import replay as run
-    from serving.monitoring.replay import told
 
-    found = run(load_store(), since.replace(tzinfo=UTC) if since else None)
+    began, after = datetime.now(UTC), since.replace(tzinfo=UTC) if since else None
+    found = run(load_store(), after)
+    keep(found, after, began, workspace())
     print("\n".join(told(found)))
     raise typer.Exit(any(one.same < one.count for one in found))
 

@@ -14,6 +14,7 @@ from serving.doctor.events import SERVE, events_check
 from serving.doctor.landed import FETCH, landed_check, read_landed
 from serving.doctor.online import materialized_check, online_check
 from serving.doctor.registry import open_registry, registry_check
+from serving.doctor.replayed import REPLAY, replay_check
 from serving.doctor.settings import SETTINGS, settings_check
 from serving.doctor.versions import INSTALL, versions
 from serving.doctor.warehouse import (
@@ -72,6 +73,7 @@ def diagnose(space: Workspace) -> Diagnosis:
         missing = "online" if store and warehouse else "warehouse" if store else "registry"
         before = next(check for check in found.checks if check.name == missing)
         found.checks.append(Check("features", "warn", f"not checked: {missing} comes first", before.next))
+    found.run("replay", REPLAY, replay_check, space)
     found.run("artifacts", TRAIN, artifacts_check, space, store, warehouse)
     found.run("reports", TRAIN, reports_check, space)
     return found

@@ -67,7 +67,7 @@ def unreadable_events(space: Workspace) -> list[CineFeastError]:
     found = []
     for kind, schema in SCHEMAS.items():
         try:
-            check_segments(space.events / kind, schema)
+            check_segments(space.events / kind)
             for file in pending_files(space.events / kind):
                 read_pending(file, schema)
         except CineFeastError as error:

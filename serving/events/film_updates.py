@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
 from feast import FeatureStore
 
 from dbt_project.events.read import read_all, stamp
-from dbt_project.events.schemas import FILMS, SCHEMAS
+from dbt_project.events.schemas import FILMS, GIVEN, SCHEMAS
 from dbt_project.genres import known_genres
 from dbt_project.workspace import Workspace
 from feature_repo.feedback_events import FilmUpdate, merged
@@ -44,7 +45,9 @@ class FilmUpdates:
         return self._latest
 
     def _landed(self) -> list[dict[str, Any]]:
-        return read_all(self._folder, SCHEMAS[FILMS]).select(SCHEMAS[FILMS].names).to_pylist()
+        changes = read_all(self._folder, SCHEMAS[FILMS])
+        changes = changes.filter(pc.is_null(changes[GIVEN]))  # what builds reject of segments of other hands
+        return changes.filter(pc.is_valid(changes["movie_id"])).select(SCHEMAS[FILMS].names).to_pylist()
 
 
 def latest_changes(rows: Iterable[Mapping[str, Any]]) -> dict[int, FilmUpdate]:

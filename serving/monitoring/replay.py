@@ -1,15 +1,18 @@
 """Replay: what answers were made of, as it was logged, beside what the offline store says was known then."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dbt_project.durable import written_aside
 from dbt_project.errors import CineFeastError
-from dbt_project.workspace import workspace
+from dbt_project.workspace import Workspace, workspace
 from serving.monitoring.feature_log import NOT_FOUND, SERVICE
 
 if TYPE_CHECKING:
@@ -44,6 +47,36 @@ class Replayed:
     def share(self) -> float:
         """Of the values, those that agree; 1 of none."""
         return self.same / self.count if self.count else 1.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of a replay: when it ran, since when answers count (None: all), and how many values agree."""
+
+    at: str
+    since: str | None
+    values: int
+    same: int
+    differing: dict[str, int]
+    """Of the features that do not always agree: how many values differ."""
+
+
+def result_file(space: Workspace) -> Path:
+    """Where the last replay's summary lies, which `cinefeast doctor` reads."""
+    return space.reports / "replay.json"
+
+
+def keep(found: Sequence[Replayed], since: datetime | None, at: datetime, space: Workspace) -> None:
+    """Write the summary of a replay that began `at` a moment, in the place of the one before."""
+    summary = Summary(
+        at=at.isoformat(timespec="seconds"),
+        since=since.isoformat() if since else None,
+        values=sum(one.count for one in found),
+        same=sum(one.same for one in found),
+        differing={one.feature: one.count - one.same for one in found if one.same < one.count},
+    )
+    with written_aside(result_file(space)) as part:
+        part.write_text(json.dumps(asdict(summary), indent=2), encoding="utf-8")
 
 
 def replay(store: "FeatureStore", since: datetime | None = None) -> list[Replayed]:

@@ -18,3 +18,8 @@ def remove_old_logs(logs: Path, days: int) -> int:
 def written_at(file: Path) -> datetime:
     """When a file was written, as naive UTC: by its name, which a copy keeps, else by its date."""
     return named_moment(file) or datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(tzinfo=None)
+
+
+def newest_log(logs: Path) -> datetime | None:
+    """When features were logged last, as an aware moment; None where none are."""
+    return max((written_at(file).replace(tzinfo=UTC) for file in logs.glob("*/*.parquet")), default=None)

@@ -25,5 +25,8 @@ DIFFERS = 0.01
 REJECTED_WARN, REJECTED_WRONG = 0.01, 0.1
 """Share of a landed table's rows that dbt rejected."""
 
+REPLAYED_DAYS = 7
+"""Days after which a replay is old, if features were logged since."""
+
 BYTES_PER_RATING = 150
 """Size of the warehouse a rating, where no build tells it yet."""

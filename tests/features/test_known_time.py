@@ -1,6 +1,7 @@
 """What was known at a label: no rating before it arrived, however early it was given."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -119,11 +120,8 @@ def test_a_label_sees_what_had_arrived_and_nothing_else(
 @pytest.fixture(scope="module")
 def late(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of the made-up archive, of which each twentieth rating was pushed, for up to a year late."""
-    archive = [rating for n, rating in enumerate(world.built.data.ratings) if n % 20]
-    events = [(rating, rating[3] * SECOND + n * 7919 % (365 * DAY) * SECOND // 3 + 400_000)
-              for n, rating in enumerate(world.built.data.ratings) if n % 20 == 0]  # fmt: skip
     path = tmp_path_factory.mktemp("late") / "cinefeast.duckdb"
-    world.project.build(path, archive, sorted(events, key=lambda one: one[1]))
+    world.project.build(path, *late_pushes(world))
     return path
 
 
@@ -190,6 +188,59 @@ def test_without_late_ratings_there_are_no_versions_and_nothing_differs(built_wo
     job = [store.get_historical_features(labels(built_workspace.warehouse), features_of(store, names), **options)
            for options in ({}, {"filter_by_created_timestamp": True})]  # fmt: skip
     assert job[0].to_arrow() == job[1].to_arrow()
+
+
+def late_pushes(world: World) -> tuple[list[Rating], list[Pushed]]:
+    """What the warehouse `late` is made of."""
+    ratings = world.built.data.ratings
+    events = [(rating, rating[3] * SECOND + n * 7919 % (365 * DAY) * SECOND // 3 + 400_000)
+              for n, rating in enumerate(ratings) if n % 20 == 0]  # fmt: skip
+    return [rating for n, rating in enumerate(ratings) if n % 20], sorted(events, key=lambda one: one[1])
+
+
+@pytest.mark.parametrize("clock", ["known", "event"])
+def test_training_reads_what_serving_would_have_read(
+    clock: str, late: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label does not see a rating that arrived after it, unless training is told to go by event time."""
+    from models.dataset import Dataset
+
+    monkeypatch.setenv("CINEFEAST_TRAINING_TIME", clock)
+    data = Dataset(open_store(world.built, late))
+    given = data.interactions().to_pandas()
+    assert len(given) == len(world.built.data.ratings)
+    found = data.features(["user_state:user_count_ratings", "movie_state:movie_count_ratings"], given)
+    known = {"user": defaultdict(list), "movie": defaultdict(list)}  # type: ignore[var-annotated]
+    for rating, at in known_when(*late_pushes(world)):
+        seen_from = at if clock == "known" else rating[3] * SECOND
+        known["user"][rating[0]].append(seen_from)
+        known["movie"][rating[1]].append(seen_from)
+    moments = given["event_timestamp"].astype("datetime64[us]").astype("int64")
+    for name in known:
+        wanted = [sum(at < moment for at in known[name][key])
+                  for key, moment in zip(given[f"{name}_id"], moments, strict=True)]  # fmt: skip
+        assert [count or 0 for count in found[f"{name}_count_ratings"].to_pylist()] == wanted
+    histories = data.histories("recall_history_v1", "train").to_pylist()
+    cut = int(data.cut_off("train").timestamp() * SECOND)
+    assert {row["user_id"]: len(row["user_seen_movie_ids"]) for row in histories} == {
+        user: count for user, times in known["user"].items() if (count := sum(at < cut for at in times))
+    }
+
+
+def test_training_says_so_where_a_history_was_pushed(world: World, late: Path, tmp_path: Path) -> None:
+    from models.dataset import Dataset
+    from models.train import late_history
+
+    assert late_history(Dataset(open_store(world.built, late))) is None
+    archive, events = (
+        world.built.data.ratings[:5],
+        [(one, 1_900_000_000 * SECOND) for one in world.built.data.ratings[5:]],
+    )
+    world.project.build(tmp_path / "cinefeast.duckdb", archive, events)
+    told = late_history(Dataset(open_store(world.built, tmp_path / "cinefeast.duckdb")))
+    assert told is not None
+    assert told.startswith(f"{len(events):,} of {len(events) + 5:,} ratings came over 1 day after they were given")
+    assert told.endswith("export CINEFEAST_TRAINING_TIME=event")
 
 
 def test_a_user_and_a_films_last_rows_are_known_from_their_arrival(world: World, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a user may get wrong around the offline store: each mistake is one line that names it and what to do."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +11,13 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
+from feast import FeatureView, Field
 from feast.monitoring.monitoring_service import MonitoringService
+from feast.types import Float64
 
 from dbt_project.errors import CineFeastError
 from feature_repo.offline_store.refused import REASONS, NotSupportedError
+from feature_repo.offline_store.source import WarehouseSource
 from feature_repo.offline_store.warehouse import open_warehouse
 from tests.commands import REPOSITORY
 from tests.features.conftest import START
@@ -52,16 +56,26 @@ def test_what_the_store_does_not_have_is_refused_with_its_reason(stores: dict[st
         "to_sql": job.to_sql,
         "to_remote_storage": job.to_remote_storage,
         "timeout": lambda: job.to_arrow(timeout=1),
+        "entities=[]": lambda: of_everybody(stores["ours"]),
         "feast monitor": lambda: MonitoringService(stores["ours"]).auto_compute("world"),
     }
     assert calls.keys() == REASONS.keys()
     told = (REPOSITORY / "docs" / "features.md").read_text(encoding="utf-8")
     for what, call in calls.items():
         reason, instead = REASONS[what]
-        with pytest.raises(NotSupportedError, match=f"{what} is not supported: {reason}") as raised:
+        with pytest.raises(NotSupportedError, match=re.escape(f"{what} is not supported: {reason}")) as raised:
             call()
         assert raised.value.next_command == instead
         assert f"| `{what}` | {reason} |" in told
+
+
+def of_everybody(store: Any) -> Any:
+    """What is asked of a view that has no entity."""
+    source = WarehouseSource(name="everybody", table="features.t")
+    store.apply(
+        [FeatureView(name="everybody", entities=[], schema=[Field(name="value", dtype=Float64)], source=source)]
+    )
+    return store.get_historical_features(frame(), ["everybody:value"])
 
 
 @pytest.mark.parametrize("column", ["event_timestamp", "user_id"])

@@ -155,8 +155,10 @@ class PlantedStore:
             ]
         )
 
-    def get_historical_features(self, entity_df: pd.DataFrame | str, features: Any) -> Any:
-        """The entity frame with its features, as an object with `to_arrow`."""
+    def get_historical_features(
+        self, entity_df: pd.DataFrame | str, features: Any, filter_by_created_timestamp: bool = False
+    ) -> Any:
+        """The entity frame with its features, as an object with `to_arrow`. Nothing here came late."""
         if isinstance(entity_df, str):
             entity_df = self.database.sql(entity_df).df()
         names = (

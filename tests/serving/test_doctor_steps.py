@@ -30,7 +30,7 @@ from serving.statistics import thresholds
 from tests.commands import REPOSITORY
 
 NAMES = ["versions", "settings", "disk", "memory", "landed", "warehouse", "rows", "freshness", "registry", "online"]
-NAMES += ["ahead", "events", "materialized", "nulls", "served", "drift", "artifacts", "reports"]
+NAMES += ["ahead", "events", "materialized", "nulls", "served", "drift", "replay", "artifacts", "reports"]
 
 
 def line(found: Diagnosis, name: str) -> Check:

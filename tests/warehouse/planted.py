@@ -69,6 +69,13 @@ PUSHED_BAD: list[dict[str, Any]] = [
         {"rated_at": None}, {"user_id": -4}, {"user_id": None}, {"movie_id": 424_242}, {},
     )
 ]  # fmt: skip
+FOREIGN: dict[str, Any] = {
+    "comment": ["texts for numbers"] * 4, "user_id": ["401", "402.0", "403", "404"], "movie_id": [str(SHARED)] * 4,
+    "rating": ["4.5", "4", "good", "3"], "rated_at": [*["2017-07-14T14:00:00+02:00"] * 3, "yesterday"],
+}  # fmt: skip
+"""A segment that other hands put there: the first row is right."""
+FOREIGN_LACKING = {"user_id": [405.5], "movie_id": [float(SHARED)], "rating": [4]}
+"""One without moments."""
 DONE = {"event_id": "a", "user_id": 400, "movie_id": SHARED, "kind": "hide", "occurred_at": NOON}
 DONE_BAD: list[dict[str, Any]] = [
     DONE | {"event_id": name} | change
@@ -105,6 +112,8 @@ def plant(space: Workspace, folder: Path) -> tuple[FixtureData, Landed]:
         (folder / f"{name}.jsonl").write_text(json.dumps(document) + "\n")
         collect(folder / f"{name}.jsonl", space)
     push(space, RATINGS, [PUSHED_GOOD, *PUSHED_BAD])
+    for second, columns in ((1, FOREIGN), (2, FOREIGN_LACKING)):
+        pq.write_table(pa.table(columns), landed_file(space, RATINGS, second))
     push(space, FEEDBACK, [DONE, *DONE_BAD])
     push(space, FILMS, CHANGES)
     return data, landed
@@ -118,6 +127,11 @@ def csv_lines(rows: list[tuple[Any, ...]]) -> bytes:
 
 def push(space: Workspace, folder: str, rows: list[dict[str, Any]], second: int = 0) -> None:
     """One landed file, past every door."""
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[folder]), landed_file(space, folder, second))
+
+
+def landed_file(space: Workspace, folder: str, second: int) -> Path:
+    """Where one is to lie."""
     file = space.events / folder / f"20240101T0000{second:02d}.000000-00000000.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMAS[folder]), file)
+    return file

@@ -4,8 +4,11 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -302,3 +305,58 @@ def test_another_writer_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.M
         append(space.events / RATINGS, ratings(1))
     append(space.events / RATINGS, ratings(1))
     assert json.loads((pending / appending.OPEN).read_text())["user_id"] == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_waits_for_the_disk_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    """One writer whose commit is slow, and may fail; another one comes and goes meanwhile, and what it landed stays."""
+    space, fsync, here = Workspace(tmp_path), os.fsync, threading.current_thread()
+    waits, may_go_on = threading.Event(), threading.Event()
+    append(space.events / RATINGS, ratings(1))
+
+    def slow(descriptor: int) -> None:
+        if threading.current_thread() is not here:
+            waits.set()
+            assert may_go_on.wait(60)
+            if fails:
+                raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr(appending, "PATIENCE", 5.0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(append, space.events / RATINGS, ratings(2))
+        try:
+            assert waits.wait(60)
+            append(space.events / RATINGS, ratings(3))
+        finally:
+            may_go_on.set()
+        assert isinstance(first.exception(), OSError) == fails
+    append(space.events / RATINGS, ratings(4))
+    seal_events(space)
+    found = seen_by_dbt(space)
+    assert {1, 3, 4} <= set(found) <= {1, 2, 3, 4}
+    assert len(set(found)) == len(found)
+    assert fails or 2 in found
+
+
+def test_what_comes_while_a_build_seals_waits_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that writers append to is never sealed: here one does whenever the build lets go of the lock."""
+    space, exclusive, comes = Workspace(tmp_path), sealing.exclusive, list(range(2, 12))
+
+    @contextmanager
+    def then_another_writer(pending: Path) -> Iterator[None]:
+        with exclusive(pending):
+            yield
+        append(space.events / RATINGS, ratings(comes.pop(0)))
+
+    append(space.events / RATINGS, ratings(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(sealing, "exclusive", then_another_writer)
+        seal_events(space)
+    landed = landed_counts(space.events / RATINGS)
+    assert landed
+    assert "open.parquet" not in landed
+    seal_events(space)
+    assert landed.items() <= landed_counts(space.events / RATINGS).items()
+    assert seen_by_dbt(space) == [user for user in range(1, 12) if user not in comes]

@@ -56,19 +56,30 @@ def test_each_wrong_rating_is_kept_with_its_reason(built: Built) -> None:
     data, _, connection, _ = built
     assert rejected(connection, "ratings") == Counter(data.rejected) + Counter(
         {
-            "user id is not a whole number": len(ODD_IDS) + 1,
+            "user id is not a whole number": len(ODD_IDS) + 3,
             "user id is below 0": 2,
             "movie id is not a whole number": 1,
             "movie id is not in the movies file": 1,
-            "rating is not a number": 3,
+            "rating is not a number": 4,
             "rating is not between 0.5 and 5": 3,
             "rating is not in steps of half a star": 1,
-            "timestamp is not in seconds since 1970": 2,
+            "timestamp is not in seconds since 1970": 3,
             "timestamp is before 1995-01-01": 2,
             "timestamp is in the future": 3,
             "same user, movie and second as an earlier line": 1,
         }
     )
+
+
+def test_a_row_of_other_hands_is_kept_as_it_was_given(built: Built) -> None:
+    *_, connection, _ = built
+    query = "select reason, raw from core.rejected_rows where source = 'ratings'"
+    assert set(connection.sql(query).fetchall()) >= {
+        ("user id is not a whole number", f"402.0 | {SHARED} | 4 | 2017-07-14T14:00:00+02:00"),
+        ("rating is not a number", f"403 | {SHARED} | good | 2017-07-14T14:00:00+02:00"),
+        ("timestamp is not in seconds since 1970", f"404 | {SHARED} | 3 | yesterday"),
+        ("user id is not a whole number", f"405.5 | {SHARED}.0 | 4"),
+    }
 
 
 def test_the_facts_are_the_right_ratings_to_the_last_digit(built: Built) -> None:
@@ -78,6 +89,7 @@ def test_the_facts_are_the_right_ratings_to_the_last_digit(built: Built) -> None
         *data.ratings,
         *((int(user), int(movie), float(stars), int(float(when))) for user, movie, stars, when in GOOD),
         (400, SHARED, 3.5, at),
+        (401, SHARED, 4.5, at),
     ]
     query = "select user_id, movie_id, rating, epoch(rated_at)::bigint from core.fct_ratings order by rating_id"
     assert connection.sql(query).fetchall() == expected
@@ -136,7 +148,7 @@ def test_every_row_is_accounted_for(built: Built) -> None:
             "select source, count_read, count_accepted, count_rejected, count_surplus from reporting.rpt_row_accounting"
         ).fetchall()
     }
-    lines = data.rating_lines + len(GOOD) + len(BAD) + 1 + len(PUSHED_BAD)
+    lines = data.rating_lines + len(GOOD) + len(BAD) + 1 + len(PUSHED_BAD) + 5
     assert accounting["ratings"][0] == lines
     assert accounting["movies"] == (len(data.films) + len(MOVIES), len(data.films) + len(MOVIES) - 2, 2, 0)
     assert accounting["movie_changes"] == (len(CHANGES) - 1, 4, 4, 0)

@@ -18,6 +18,7 @@ select
     movie_id,
     rating,
     rated_at,
+    given,
     landed_file,
     landed_row,
     landed_at

@@ -20,6 +20,7 @@ select
         {{ id_problem('changes.movie_id', 'movie') }},
         {{ reject_reason([
             ('movie has no title', "trim(changes.title) = '' or (changes.title is null and archive.movie_id is null)"),
+            ('a value is not of its column', 'changes.given is not null'),
             ('release year cannot be', 'changes.release_year not between ' ~ earliest_year() ~ ' and ' ~ latest_year()),
         ]) }}
     ) as reason

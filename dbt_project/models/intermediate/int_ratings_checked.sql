@@ -30,7 +30,7 @@ landed as (
         try_cast(rating::double * 2 as integer) as half_stars,
         rated_at,
         landed_at,
-        concat_ws(' | ', user_id, movie_id, rating, rated_at) as raw,
+        coalesce(given, concat_ws(' | ', user_id, movie_id, rating, rated_at)) as raw,
         null as malformed_line
     from {{ ref('int_event_ratings') }}
 )

@@ -13,7 +13,7 @@ renamed as (
 
         -- text
         kind,
-        concat_ws(' | ', event_id, user_id, movie_id, kind, occurred_at) as raw,
+        coalesce(given, concat_ws(' | ', event_id, user_id, movie_id, kind, occurred_at)) as raw,
 
         -- timestamps: whole seconds, as ratings have them
         date_trunc('second', try_cast(occurred_at as timestamp)) as occurred_at,

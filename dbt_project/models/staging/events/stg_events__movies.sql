@@ -14,7 +14,8 @@ renamed as (
         genre_names,
         original_language,
         director_name,
-        concat_ws(' | ', movie_id, title, release_year, genre_names) as raw,
+        given,
+        coalesce(given, concat_ws(' | ', movie_id, title, release_year, genre_names)) as raw,
 
         -- numerics
         try_cast(release_year as bigint) as release_year,

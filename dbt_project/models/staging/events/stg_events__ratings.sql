@@ -10,6 +10,9 @@ renamed as (
         {{ whole_number('user_id::varchar') }} as user_id,
         {{ whole_number('movie_id::varchar') }} as movie_id,
 
+        -- text: a row of other hands as it was, where a value of it could not be read
+        given,
+
         -- numerics
         try_cast(rating as float) as rating,
 
