@@ -156,6 +156,11 @@ class Dataset:
         stamps = microseconds(later)
         return datetime.fromtimestamp((stamps.min() if after else stamps.max() + 1) / 1e6, UTC)
 
+    def learned_until(self, until: Split) -> datetime:
+        """The moment of the newest rating that is learned by who learns up to `until`."""
+        stamps = microseconds(self.interactions(*SPLITS[: SPLITS.index(until) + 1]))
+        return datetime.fromtimestamp(stamps.max() / 1e6, UTC)
+
     def catalogue(self, service: str, until: Split) -> pa.Table:
         """All films known by then, ordered by movie_index, with their features as of the end of `until`.
 
