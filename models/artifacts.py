@@ -180,9 +180,7 @@ def check_data(model: Model, data: Dataset, path: Path) -> None:
         what = f"the model {model.config.name} in {path.parent} was trained on other ratings than the warehouse holds"
         raise CineFeastError(what, again(path))
     if model.provenance.get("fit") == FINAL:
-        what = (
-            f"the model {model.config.name} in {path.parent} learned the test window, too, and cannot be judged by it"
-        )
+        what = f"the model {model.config.name} in {path.parent} learned the test window and cannot be judged by it"
         raise CineFeastError(what, "cinefeast train")
 
 

@@ -95,10 +95,12 @@ class Dataset:
             return CineFeastError(f"no user has the three ratings that a {names} split needs", "fetch more ratings")
         last = pc.max(ratings["event_timestamp"])
         count = pc.sum(pc.equal(ratings["event_timestamp"], last)).as_py()
+        # where nothing is earlier than anything, nobody has a past to learn from, however it is split
+        other = ", or cinefeast train --protocol leave-one-out" if count < ratings.num_rows else ""
         return CineFeastError(
             f"no ratings are in the {names} split: {count:,} of {ratings.num_rows:,} are of one moment, {last}, "
             "and time does not part them",
-            "cinefeast fetch a data set with the moments of its ratings, or cinefeast train --protocol leave-one-out",
+            f"cinefeast fetch a data set with the moments of its ratings{other}",
         )
 
     def features(self, service: str | list[str], entities: pd.DataFrame) -> pa.Table:

@@ -126,8 +126,11 @@ class _Training:
         seed = np.random.SeedSequence([self.config.seed, epoch])
         torch.manual_seed(int(seed.generate_state(1)[0]))
         batches = self.task.batches(np.random.default_rng(seed))
+        if not len(batches):
+            what = f"{self.config.name} has nothing to learn from: no user rated a film after another one"
+            raise CineFeastError(what, "cinefeast fetch a data set with the moments of its ratings")
         self.network.train()
-        started, losses = time.monotonic(), torch.zeros(max(len(batches), 1), device=device())
+        started, losses = time.monotonic(), torch.zeros(len(batches), device=device())
         for nth, batch in enumerate(batches):
             losses[nth] = self._step(batch, (epoch - 1 + nth / len(batches)) / self.config.epochs)
         bad = (~losses.isfinite()).nonzero()

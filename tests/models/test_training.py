@@ -273,6 +273,14 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_weights(
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+def test_nothing_to_learn_from_is_one_line() -> None:
+    network = Line()
+    with pytest.raises(
+        CineFeastError, match="line has nothing to learn from: no user .*; next: cinefeast fetch a data"
+    ):
+        train(network, Task(lambda rng: [], network.loss, None, "world"), CONFIG)
+
+
 def test_no_number_from_the_start_is_one_line() -> None:
     network = Line()
     told = r"line: the loss is no number in epoch 1, batch 2 of 4: .*; next: lower learning_rate in models/configs/line"
