@@ -117,15 +117,27 @@ def test_every_step_and_every_epoch_is_told_in_files(final: tuple[Workspace, lis
         assert [int(n) for n, _ in epochs] == list(range(1, int(epochs[0][1]) + 1))
 
 
-def test_the_final_models_are_served_and_say_so(final: tuple[Workspace, list[str], str]) -> None:
-    space = final[0]
+def test_the_final_models_are_served_once_they_are_there(
+    final: tuple[Workspace, list[str], str], tmp_path: Path
+) -> None:
+    """A running server takes them, and answers say so."""
+    space = Workspace(copy_of(final[0].root, tmp_path / "workspace"))
+    link = space.artifacts / "final"
+    shown = link.readlink()
+    link.unlink()
+    user = asked(space, "select user_id from training.training_labels limit 1")[0][0]
     with served(space.root) as client:
-        version = client.get("/health/ready").json()["models_version"]
-        assert version == served_models(space.artifacts).version
-        assert version.startswith("final-")
-        user = asked(space, "select user_id from training.training_labels limit 1")[0][0]
+
+        def version() -> str:
+            return str(client.get("/health/ready").json()["models_version"])
+
+        assert version() == served_models(space.artifacts).version
+        assert version().startswith("evaluation-")
+        link.symlink_to(shown)
+        wait_for(lambda: version().startswith("final-"), "the final models are served")
+        assert version() == served_models(space.artifacts).version
         answer = client.get(f"/v1/users/{user}/recommendations", params={"explain": True}).json()
-        assert answer["versions"]["models"] == version
+        assert answer["versions"]["models"] == version()
         assert answer["strategy"] == "two_stage"
 
 
