@@ -28,7 +28,7 @@ CHECKED = ("model.safetensors", "ids.parquet")
 """The files whose checksums config.json holds: weights and the ids that their rows stand for belong together."""
 KEPT = (
     "protocol", "trained_until", "fit", "learned_until", "choices", "cut_off", "data_hash", "schema", "schema_hash",
-    "versions", "dataset",
+    "versions", "dataset", "refreshed_until",
 )  # fmt: skip
 """What a loaded model still tells of its training."""
 PARTS = ("feast", "faiss-cpu", "implicit", "numpy", "scipy", "torch")
