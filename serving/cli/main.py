@@ -166,6 +166,14 @@ def train(
 
 
 @app.command()
+def refresh() -> None:
+    """Make films and counts of the final models those of now, in minutes; nothing is trained."""
+    from models.refresh import refresh as run
+
+    run()
+
+
+@app.command()
 def evaluate(
     protocol: Annotated[list[str] | None, typer.Option(help="one protocol, or several; all if none is named")] = None,
     model: Annotated[

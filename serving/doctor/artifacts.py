@@ -73,21 +73,30 @@ def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: W
 
 
 def learned_check(space: Workspace) -> Check:
-    """How new the newest rating is that a served model learned. No threshold: data sets end when they end."""
+    """How new the newest rating is that all served models learned, and of when their films and counts are.
 
+    No threshold: data sets end when they end.
+    """
     served = served_models(space.artifacts)
     files = [served.folder / name / "config.json" for name in (*CHANNELS, RANKER)]
-    told = [json.loads(file.read_text(encoding="utf-8")).get("learned_until") for file in files if file.exists()]
-    moments = [datetime.fromisoformat(moment) for moment in told if moment]
+    told = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    moments = [datetime.fromisoformat(model["learned_until"]) for model in told if model.get("learned_until")]
     if not moments:
         return Check("learned", "warn", "no served model says what it learned", TRAIN)
-    newest = max(moments)
-    days = (datetime.now(UTC) - newest).days
-    what = f"the newest rating that was learned is of {newest:%Y-%m-%d %H:%M:%S} UTC, {days:,} days ago"
+    newest = min(moments)
+    what = f"the newest rating that was learned is of {newest:%Y-%m-%d %H:%M:%S} UTC, {days_since(newest):,} days ago"
+    if refreshed := [model["refreshed_until"] for model in told if model.get("refreshed_until")]:
+        days = days_since(datetime.fromisoformat(min(refreshed)))
+        what += f"; films and counts are refreshed up to one of {days:,} days ago"
     if served.fit == FINAL:
         return Check("learned", "ok", f"{what}; the final models are served")
     rest = f"the newest tenth is kept for evaluation; cinefeast train --{FINAL} learns it, too"
     return Check("learned", "ok", f"{what}; the models of the evaluation are served: {rest}")
+
+
+def days_since(moment: datetime) -> int:
+    """Whole days from a moment to now."""
+    return (datetime.now(UTC) - moment).days
 
 
 def again(path: Path) -> str:

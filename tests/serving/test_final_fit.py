@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import signal
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from models.artifacts import checksum
 from models.served import CHANNELS, RANKER, served_models
 from serving.doctor.artifacts import artifacts_check, learned_check, reports_check
 from serving.doctor.warehouse import read_warehouse
-from tests.commands import environment_of, run, start
-from tests.conftest import Demo, copy_of, files_of
-from tests.serving.servers import served, wait_for
+from tests.commands import UNTESTED, dbt_build, environment_of, materialize, run, start
+from tests.conftest import TRAINED, Demo, copy_of, files_of
+from tests.serving.servers import ADMIN, KEYS, WRITER, served, wait_for
 
 NAMES = (*CHANNELS, RANKER)
 
@@ -242,3 +243,48 @@ def test_ended_half_way_it_leaves_what_was_served(
     assert served_models(space.artifacts).version == before[1], "the same weights as without an interruption"
     assert not list(space.artifacts.glob(".training-*")), "what the killed run left is gone"
     assert checksum(space.artifacts / "final" / "sequence" / "model.safetensors")
+
+
+def test_a_film_of_an_hour_ago_that_ten_people_liked_is_recommended(
+    final: tuple[Workspace, list[str], str], demo: Demo, tmp_path: Path
+) -> None:
+    """By a server that runs all the time: the film comes with an event, `cinefeast refresh` brings it into the lists."""
+    root, film, hour_ago = (
+        copy_of(final[0].root, tmp_path / "workspace"),
+        900_001,
+        datetime.now(UTC) - timedelta(hours=1),
+    )
+    liked, _ = Counter(movie for _, movie, *_ in demo.data.ratings).most_common(1)[0]
+    raters = sorted({user for user, movie, *_ in demo.data.ratings if movie == liked})
+    ten, others = raters[:10], raters[10:20]
+    rated = {"kind": "rating", "movie_id": film, "rating": 5.0, "occurred_at": hour_ago.isoformat()}
+    events = [rated | {"event_id": f"hour-{user}", "user_id": user} for user in ten]
+    weights = checksum(root / "artifacts" / "final" / "sequence" / "model.safetensors")
+    with served(root, **KEYS) as client:
+
+        def shown(user: int) -> bool:
+            answer = client.get(f"/v1/users/{user}/recommendations", params={"n": 100}).json()
+            return film in [item["movie_id"] for item in answer["items"]]
+
+        told = {"title": "Of An Hour Ago", "year": 2026, "genres": ["Drama"]}
+        assert client.put(f"/v1/films/{film}", json=told, headers=ADMIN).status_code == 200
+        sent = client.post("/v1/events/bulk", json={"events": events}, headers=WRITER)
+        assert sent.json()["accepted"] == len(ten)
+        dbt_build(root, *UNTESTED)
+        materialize(root)
+        assert not any(map(shown, others))
+        ran = run(root, "cinefeast", "refresh", REDIS_CONNECTION_STRING="")
+        wait_for(lambda: sum(map(shown, others)) > len(others) / 2, "the film is recommended")
+        assert not any(map(shown, ten)), "they have seen it"
+    assert "5 of 5" in ran.stdout
+    assert "stays as it is" in ran.stdout
+    assert checksum(root / "artifacts" / "final" / "sequence" / "model.safetensors") == weights
+    now = learned_check(Workspace(root)).detail
+    assert "films and counts are refreshed up to one of 0 days ago" in now
+
+
+def test_models_of_the_evaluation_are_not_refreshed(demo: Demo, tmp_path: Path) -> None:
+    root = copy_of(demo.root, tmp_path / "workspace", *TRAINED)
+    ran = run(root, "cinefeast", "refresh", check=False)
+    assert ran.returncode == 1
+    assert "error: no final models are served, so nothing can be refreshed; next: cinefeast train --final" in ran.stderr
