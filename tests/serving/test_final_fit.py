@@ -266,7 +266,7 @@ def test_a_film_of_an_hour_ago_that_ten_people_liked_is_recommended(
             answer = client.get(f"/v1/users/{user}/recommendations", params={"n": 100}).json()
             return film in [item["movie_id"] for item in answer["items"]]
 
-        told = {"title": "Of An Hour Ago", "year": 2026, "genres": ["Drama"]}
+        told = {"title": "Of An Hour Ago", "release_year": 2026, "genre_names": ["Drama"]}
         assert client.put(f"/v1/films/{film}", json=told, headers=ADMIN).status_code == 200
         sent = client.post("/v1/events/bulk", json={"events": events}, headers=WRITER)
         assert sent.json()["accepted"] == len(ten)
