@@ -33,11 +33,11 @@ def refresh() -> dict[str, int]:
         raise CineFeastError("no final models are served, so nothing can be refreshed", f"cinefeast train --{FINAL}")
     steps, films = Steps(len(CHANNELS)), {}
     with staged(folder, COMMAND) as place:
-        shutil.copytree(served.folder, place, dirs_exist_ok=True)
         for name in CHANNELS:
             channel = model_class(name).load(served.folder / name, data.store)
             fresh = channel.refreshed(data)
             if fresh is channel:
+                shutil.copytree(served.folder / name, place / name)
                 steps.ended(f"{name} stays as it is: its films are in its weights")
                 continue
             kept = {key: channel.provenance[key] for key in ("choices", "dataset")}
@@ -45,5 +45,8 @@ def refresh() -> dict[str, int]:
             fresh.save(place / name)
             films[name] = len(fresh.films)
             steps.ended(f"refreshed {name}", {"films": films[name], "before": len(channel.films)})
+        for besides in served.folder.glob("[!.]*"):
+            if besides.name not in CHANNELS:  # the ranker, and what it was trained on
+                (shutil.copytree if besides.is_dir() else shutil.copy2)(besides, place / besides.name)
         publish_directory(place, folder / FINAL)
     return films
