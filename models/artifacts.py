@@ -20,12 +20,17 @@ from safetensors.numpy import load_file, save_file
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import publish_directory
 from models.config import ModelConfig
-from models.dataset import Dataset, Split, schema
+from models.dataset import SPLITS, Dataset, Split, schema
 from models.ids import Ids
-from models.served import CHANNELS, RANKER
+from models.served import CHANNELS, FINAL, RANKER
 
 CHECKED = ("model.safetensors", "ids.parquet")
 """The files whose checksums config.json holds: weights and the ids that their rows stand for belong together."""
+KEPT = (
+    "protocol", "trained_until", "fit", "learned_until", "choices", "cut_off", "data_hash", "schema", "schema_hash",
+    "versions", "dataset", "refreshed_until",
+)  # fmt: skip
+"""What a loaded model still tells of its training."""
 PARTS = ("feast", "faiss-cpu", "implicit", "numpy", "scipy", "torch")
 
 
@@ -71,6 +76,8 @@ class Model(ABC):
         self.provenance = {
             "protocol": data.protocol,
             "trained_until": until,
+            "fit": "final" if until == SPLITS[-1] else "evaluation",
+            "learned_until": data.learned_until(until).isoformat(),
             "cut_off": data.cut_off(until).isoformat() if data.protocol == "time" else None,
             "data_hash": data.data_hash,
             "schema": features,
@@ -139,8 +146,7 @@ class Model(ABC):
         except (OSError, ValueError, KeyError, pa.ArrowException, SafetensorError) as error:
             what = f"no trained model at {path}" if not path.exists() else f"{path} is damaged ({error})"
             raise CineFeastError(what, again(path)) from None
-        kept = ("protocol", "trained_until", "cut_off", "data_hash", "schema", "schema_hash", "versions", "dataset")
-        model.provenance = {key: description[key] for key in kept if key in description}
+        model.provenance = {key: description[key] for key in KEPT if key in description}
         check_schema(path, model.config, model.provenance["schema"], schema(store, model.config.service))
         model.restore(tensors, description["facts"], store)
         model.load_parts(path)
@@ -158,12 +164,24 @@ def check_schema(path: Path, config: ModelConfig, trained: dict[str, str], live:
 
 
 def again(path: Path) -> str:
-    """The command that trains the artifact at `path` anew; its folder's parent tells the protocol.
+    """The command that trains the artifact at `path` anew; its folder tells the fit, or the protocol.
 
     Without a name `cinefeast train` trains all that is served, which belongs together; another model is named.
     """
+    if path.parent.name == FINAL or path.parent.name.startswith(f".{FINAL}-"):  # the name, or what it shows
+        return f"cinefeast train --{FINAL}"
     name = "" if path.name in (*CHANNELS, RANKER) else f" {path.name}"
     return f"cinefeast train{name}" + (" --protocol leave-one-out" if path.parent.name == "leave-one-out" else "")
+
+
+def check_data(model: Model, data: Dataset, path: Path) -> None:
+    """CineFeastError where a model that is to be judged learned other labels than there are now, or all of them."""
+    if model.provenance["data_hash"] != data.data_hash:
+        what = f"the model {model.config.name} in {path.parent} was trained on other ratings than the warehouse holds"
+        raise CineFeastError(what, again(path))
+    if model.provenance.get("fit") == FINAL:
+        what = f"the model {model.config.name} in {path.parent} learned the test window and cannot be judged by it"
+        raise CineFeastError(what, "cinefeast train")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -181,7 +199,8 @@ def _card(model: Model, description: dict[str, Any]) -> str:
     return (
         f"# {model.config.name}\n\n{purpose}\n\n"
         f"Trained on `{description.get('dataset', 'unknown')}` (data `{description.get('data_hash')}`), "
-        f"split {description.get('protocol')}, up to the end of {description.get('trained_until')}, through the "
+        f"split {description.get('protocol')}, up to the end of {description.get('trained_until')} (fit "
+        f"{description.get('fit')}, newest rating {description.get('learned_until')}), through the "
         f"Feast service `{model.config.service}` (schema `{description.get('schema_hash')}`), "
         f"over {len(model.films)} films.\n\n"
         f"| setting | value | meaning |\n|---|---|---|\n{settings}\n\n"

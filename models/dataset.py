@@ -102,10 +102,12 @@ class Dataset:
             return CineFeastError(f"no user has the three ratings that a {names} split needs", "fetch more ratings")
         last = pc.max(ratings["event_timestamp"])
         count = pc.sum(pc.equal(ratings["event_timestamp"], last)).as_py()
+        # where nothing is earlier than anything, nobody has a past to learn from, however it is split
+        other = ", or cinefeast train --protocol leave-one-out" if count < ratings.num_rows else ""
         return CineFeastError(
             f"no ratings are in the {names} split: {count:,} of {ratings.num_rows:,} are of one moment, {last}, "
             "and time does not part them",
-            "cinefeast fetch a data set with the moments of its ratings, or cinefeast train --protocol leave-one-out",
+            f"cinefeast fetch a data set with the moments of its ratings{other}",
         )
 
     def features(self, service: str | list[str], entities: pd.DataFrame) -> pa.Table:
@@ -168,6 +170,11 @@ class Dataset:
         later = self.interactions(*after)
         stamps = microseconds(later)
         return datetime.fromtimestamp((stamps.min() if after else stamps.max() + 1) / 1e6, UTC)
+
+    def learned_until(self, until: Split) -> datetime:
+        """The moment of the newest rating that is learned by who learns up to `until`."""
+        stamps = microseconds(self.interactions(*SPLITS[: SPLITS.index(until) + 1]))
+        return datetime.fromtimestamp(stamps.max() / 1e6, UTC)
 
     def catalogue(self, service: str, until: Split) -> pa.Table:
         """All films known by then, ordered by movie_index, with their features as of the end of `until`.

@@ -2,18 +2,21 @@
 
 import json
 import os
-import sys
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
+from models.artifacts import check_data
 from models.dataset import CLOCK, SPLIT_COLUMN, Dataset, Protocol
+from models.progress import Steps, say
 from models.rank.registry import RANK
 from models.recall.registry import MERGE, RECALL
 from models.registry import model_class
-from models.served import CHANNELS, RANKER
+from models.served import CHANNELS, FINAL, RANKER, served_models
+from models.staging import put_in_place, staged
 
 if TYPE_CHECKING:
     from models.rank.config import RankConfig
@@ -41,8 +44,8 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
     """Train the named models, those that are served if none is named; what each measured on validation.
 
     Each channel is fitted on `train` with `validation` as its judge, and then on both for as long as that took. The
-    ranker learns from what the channels fitted on `train` bring in the validation window. An artifact replaces the
-    one before it only when it is complete. Each measured `train_seconds`, the fit that validation judged, and
+    ranker learns from what the channels fitted on `train` bring in the validation window. The artifacts replace those
+    before them when all are complete. Each measured `train_seconds`, the fit that validation judged, and
     `fit_seconds`, that of the model which is saved, the reading of features included.
     """
     from feature_repo.store import load_store
@@ -57,26 +60,35 @@ def train(names: list[str], protocol: Any = "time") -> dict[str, dict[str, Any]]
         wanted = [name for name in wanted if name not in RANK]  # their samples need a validation window in time
     space = workspace()
     dataset = dataset_name(space)
-    data = Dataset(load_store(), protocol)
-    if line := late_history(data):
-        print(line, file=sys.stderr)
     rankers = [name for name in wanted if name in RANK]
-    needed = {*wanted, *(CHANNELS if rankers else ())}
-    fitted = {name: fit_channel(data, name, runs=space.runs) for name in RECALL if name in needed}
-    samples = ranking_samples(data, {n: fitted[n] for n in CHANNELS}, space) if rankers else None
+    needed = [name for name in RECALL if name in {*wanted, *(CHANNELS if rankers else ())}]
     folder = artifacts_of(space, protocol)
-    if samples and RANKER in wanted:
-        trained_on.keep(samples.pairs, rank_config().inputs, folder)
-    measured = {}
-    for name in wanted:
-        started = time.perf_counter()
-        model = (
-            fit_ranker(data, name, samples, runs=space.runs) if name in RANK else fitted[name].refit(data, "validation")
-        )
-        model.metrics = {**model.metrics, "fit_seconds": round(time.perf_counter() - started, 2)}
-        model.provenance["dataset"] = dataset
-        model.save(folder / name)
-        measured[name] = model.metrics
+    steps = Steps(len(needed) + bool(rankers) + len(wanted))
+    measured, fitted, samples = {}, {}, None
+    with staged(folder, " ".join(["cinefeast train", *names])) as place:
+        data = Dataset(load_store(), protocol)
+        if line := late_history(data):
+            say(line)
+        for name in needed:
+            fitted[name] = fit_channel(data, name, runs=space.runs)
+            steps.ended(f"{name}, fitted on the train split")
+        if rankers:
+            samples = ranking_samples(data, {name: fitted[name] for name in CHANNELS}, space)
+            steps.ended(f"samples of the validation window, {samples.groups:,} groups")
+        for name in wanted:
+            started = time.perf_counter()
+            model = (
+                fit_ranker(data, name, samples, runs=space.runs)
+                if name in RANK
+                else fitted[name].refit(data, "validation")
+            )
+            save(model, place, dataset, started)
+            measured[name] = model.metrics
+            steps.ended(f"trained {name}", model.metrics)
+        put_in_place(place, folder, wanted)
+        forget_final(space)
+        if samples and RANKER in wanted:
+            trained_on.keep(samples.pairs, rank_config().inputs, folder)
     return measured
 
 
@@ -93,6 +105,24 @@ def late_history(data: Dataset) -> str | None:
         f"{late_count:,} of {count:,} ratings came over {LATE_DAYS} day after they were given, and features of labels "
         f"before that know nothing of them; next, if they are a history that was pushed: export {CLOCK}=event"
     )
+
+
+def forget_final(space: Workspace) -> None:
+    """Remove final models that were made with other choices than those of now, and their samples: none is served."""
+    final = space.artifacts / FINAL
+    if final.is_symlink() and served_models(space.artifacts).fit != FINAL:
+        shown = final.resolve()
+        final.unlink()
+        shutil.rmtree(shown, ignore_errors=True)
+        shutil.rmtree(space.samples / FINAL, ignore_errors=True)
+        say(f"the final models were made with other choices and are gone; next: cinefeast train --{FINAL}")
+
+
+def save(model: Any, place: Path, dataset: str, started: float) -> None:
+    """Save a model that was begun to be fitted at `started` below `place`."""
+    model.metrics = {**model.metrics, "fit_seconds": round(time.perf_counter() - started, 2)}
+    model.provenance["dataset"] = dataset
+    model.save(place / model.config.name)
 
 
 def check_protocol(protocol: str) -> None:
@@ -125,6 +155,14 @@ def ranking_samples(data: Dataset, channels: dict[str, Any], space: Workspace) -
     for name, channel in channels.items():
         channel.save(space.samples / "channels" / name)
     return make_samples(data, channels, MERGE, rank_config(), space.samples / data.protocol, processes=cores())
+
+
+def load_channels(data: Dataset, folder: Path) -> dict[str, Any]:
+    """The channels that are merged, as saved below a folder; CineFeastError where they cannot judge these ratings."""
+    channels = {name: model_class(name).load(folder / name, data.store) for name in CHANNELS}
+    for name, channel in channels.items():
+        check_data(channel, data, folder / name)
+    return channels
 
 
 def rank_config() -> "RankConfig":

@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dbt_project.errors import CineFeastError
 from models.config import ModelConfig
-from models.progress import track
+from models.progress import duration, figure, say
 
 Batches = Callable[[np.random.Generator], Sequence[Any]]
 """The batches of an epoch, drawn anew for each."""
@@ -83,14 +85,22 @@ def train(
     `epochs` ends it earlier than the configuration, on the same learning rates. Below `run` lie TensorBoard's curves
     and a checkpoint of each epoch: killed, the same training goes on after the last one and ends with the same
     weights, as everything random is seeded by configuration and epoch. The checkpoint is removed at the end.
+
+    A loss that is no number ends it with the last good weights, and the metrics say where (`diverged`);
+    CineFeastError where there are none.
     """
     training = _Training(network, task, config, run)
     training.resume()
     last = epochs or config.epochs
-    for epoch in track(range(training.progress.epoch + 1, last + 1), f"{config.name}: epochs"):
+    started, first = time.monotonic(), training.progress.epoch
+    for epoch in range(first + 1, last + 1):
         if training.is_over():
             break
-        training.epoch(epoch)
+        told = training.epoch(epoch)
+        each = (time.monotonic() - started) / (epoch - first)
+        most = " at most" if task.measure else ""
+        left = f"{duration(each)} an epoch, {duration(each * (last - epoch))} left{most}"
+        say(f"{config.name}: epoch {epoch} of {last}{most}: {told}, {left}")
     return training.finish()
 
 
@@ -103,28 +113,40 @@ class _Training:
         self.optimiser = torch.optim.AdamW(groups, config.learning_rate, betas=(0.9, 0.98))
         self.progress = Progress()
         self.best = copy.deepcopy(network.state_dict())
+        self.diverged: str | None = None
         self.curves = _curves(run)
 
     def is_over(self) -> bool:
-        """Whether patience has run out."""
-        return bool(self.progress.metrics) and self.progress.epoch - self.progress.kept >= self.config.patience
+        """Whether patience has run out, or the loss is no number."""
+        waited = self.progress.epoch - self.progress.kept
+        return bool(self.diverged) or (bool(self.progress.metrics) and waited >= self.config.patience)
 
-    def epoch(self, epoch: int) -> None:
-        """One pass, its validation and its checkpoint."""
+    def epoch(self, epoch: int) -> str:
+        """One pass, its validation and its checkpoint; what there is to tell of it."""
         seed = np.random.SeedSequence([self.config.seed, epoch])
         torch.manual_seed(int(seed.generate_state(1)[0]))
         batches = self.task.batches(np.random.default_rng(seed))
+        if not len(batches):
+            what = f"{self.config.name} has nothing to learn from: no user rated a film after another one"
+            raise CineFeastError(what, "cinefeast fetch a data set with the moments of its ratings")
         self.network.train()
-        total = torch.zeros((), device=device())
+        started, losses = time.monotonic(), torch.zeros(len(batches), device=device())
         for nth, batch in enumerate(batches):
-            total += self._step(batch, (epoch - 1 + nth / len(batches)) / self.config.epochs)
+            losses[nth] = self._step(batch, (epoch - 1 + nth / len(batches)) / self.config.epochs)
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            self.diverged = f"epoch {epoch}, batch {int(bad[0]) + 1:,} of {len(batches):,}"
+            return f"the loss is no number from batch {int(bad[0]) + 1:,} of {len(batches):,} on"
+        rate = len(batches) / max(time.monotonic() - started, 1e-9)
         self.progress.epoch = epoch
-        found = {"loss": float(total) / max(len(batches), 1)} | self._validate()
+        found = {"loss": float(losses.mean())} | self._validate()
         if self.curves:
             for name, value in found.items():
                 self.curves.add_scalar(name, value, epoch)
             self.curves.add_scalar("learning_rate", self.optimiser.param_groups[0]["lr"], epoch)
         self._checkpoint()
+        best = " (the best so far)" if self.task.measure and self.progress.kept == epoch else ""
+        return ", ".join(f"{name} {figure(value)}" for name, value in found.items()) + f"{best}, {rate:,.1f} batches/s"
 
     def _step(self, batch: Any, done: float) -> Tensor:
         for group in self.optimiser.param_groups:
@@ -134,13 +156,14 @@ class _Training:
             loss = self.task.loss(batch)
         self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimiser.step()
-        return loss.detach()
+        return loss.detach() + 0.0 * norm  # no number where the gradients are none
 
     def _validate(self) -> dict[str, float]:
         if self.task.measure is None:
             self.progress.kept = self.progress.epoch
+            self.best = copy.deepcopy(self.network.state_dict())
             return {}
         self.network.eval()
         with torch.no_grad():
@@ -153,14 +176,21 @@ class _Training:
 
     def finish(self) -> tuple[int, dict[str, Any]]:
         """Put the best weights in place; drop the checkpoint."""
-        if self.progress.metrics:
+        if self.diverged:
+            if not self.progress.kept:
+                what = f"{self.config.name}: the loss is no number in {self.diverged}: nothing was learned"
+                raise CineFeastError(what, f"lower learning_rate in models/configs/{self.config.name}.toml")
+            say(f"{self.config.name}: stopped; the weights of epoch {self.progress.kept} are kept")
+        if self.progress.metrics or self.diverged:
             self.network.load_state_dict(self.best)
         self.network.eval().cpu()
         if self.curves:
             self.curves.close()
         if self.run:
             (self.run / "checkpoint.pt").unlink(missing_ok=True)
-        found = {f"validation_{name}": value for name, value in (self.progress.metrics or {}).items()}
+        found: dict[str, Any] = {f"validation_{name}": value for name, value in (self.progress.metrics or {}).items()}
+        if self.diverged:
+            found |= {"diverged": self.diverged}
         return self.progress.kept, found | ({"epochs": self.progress.kept} if found else {})
 
     def _identity(self) -> str:

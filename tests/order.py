@@ -10,6 +10,8 @@ SECONDS = {
     "tests/ingest/test_collector.py": 60,
     "tests/features/test_materialize.py": 50,
     "tests/serving/test_page.py": 40,
+    "tests/serving/test_final_fit.py": 60,
+    "tests/models/test_final.py": 25,
     "tests/serving/test_newest_films.py": 40,
     "tests/serving/test_keys.py": 30,
     "tests/features/test_online_writes.py": 30,

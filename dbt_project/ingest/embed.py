@@ -32,7 +32,7 @@ def embed(space: Workspace, dimensions: int) -> Embedded:
     """Land vectors (n, dimensions) of the landed films' texts; CineFeastError where no films are landed.
 
     The default, which needs nothing but the texts. Every film's text teaches the words' weights, so a film that is
-    landed later changes all vectors a little.
+    landed later changes all vectors a little; they stay in one space, see `text_vectors.turned`.
     """
     texts = film_texts(space)
     vectors = text_vectors(list(texts.values()), dimensions)

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace, workspace
-from models.artifacts import again
+from models.artifacts import check_data
 from models.dataset import Dataset
 from models.evaluation import cases
 from models.evaluation.cases import Cases
@@ -100,7 +99,7 @@ class Measured:
         if split == "time" and not only:
             self.ranker = model_class(RANKER).load(folder / RANKER, store)
         for model in self._all():
-            check_data(model, self.data, folder)
+            check_data(model, self.data, folder / model.config.name)
         self.two_stage: TwoStage | None = None
         if not only and set(CHANNELS) <= set(names):
             self.two_stage = TwoStage({name: self.channels[name] for name in CHANNELS}, self.ranker, MERGE)
@@ -152,13 +151,6 @@ class Measured:
 
     def _all(self) -> list[Any]:
         return [*self.channels.values(), *([self.ranker] if self.ranker else [])]
-
-
-def check_data(model: Any, data: Dataset, folder: Path) -> None:
-    """CineFeastError where a model was trained on other labels than the warehouse holds now."""
-    if model.provenance["data_hash"] != data.data_hash:
-        what = f"the model {model.config.name} in {folder} was trained on other ratings than the warehouse holds"
-        raise CineFeastError(what, again(folder / model.config.name))
 
 
 def parts(found: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from models.rank.samples.samples import Samples, make_samples
 from models.recall.registry import MERGE
 from models.registry import model_class
 from models.served import CHANNELS, RANKER
-from models.train import artifacts_of, cores, fit_ranker
+from models.train import artifacts_of, cores, fit_ranker, load_channels
 from models.two_stage import TwoStage
 
 METRICS = ("ndcg@10", "hit_rate@10", "mrr@10", "hit_rate@50", "recall@500")
@@ -130,11 +130,6 @@ class Bench:
         ids = self._validation.ranked(TwoStage(self.trained, ranker, MERGE))
         found = list_metrics(ids, self._validation.cases.targets)
         return {metric: float(values.mean()) for metric, values in found.items()}
-
-
-def load_channels(data: Dataset, folder: Path) -> dict[str, Any]:
-    """The channels that are merged, as saved below a folder."""
-    return {name: model_class(name).load(folder / name, data.store) for name in CHANNELS}
 
 
 def over_draws(lists: list[np.ndarray], shown: list[Shown]) -> PerDraw:

@@ -2,13 +2,13 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from feast import FeatureStore
 
 from models.artifacts import Model
-from models.dataset import Dataset, Split
+from models.dataset import SPLITS, Dataset, Split
 from models.metrics.pointwise import gauc
 from models.rank.calibration import Calibration
 from models.rank.config import RankConfig
@@ -27,6 +27,10 @@ class Ranker(Model):
     encoder: Encoder
     run: Path | None = None
     """Where training leaves its curves and checkpoints; nowhere if None."""
+    PASSES: ClassVar[str] = "epochs"
+    """What its metrics call the length of training that was best."""
+    passes: int | None = None
+    """How long training was best, once that is known."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -36,10 +40,7 @@ class Ranker(Model):
         """Learn from samples of `until` whose recall columns are those of `channels`."""
         cut = samples.groups - samples.groups // HELD_OUT
         learn, check = samples.part(0, cut), samples.part(cut, samples.groups)
-        self.encoder = Encoder(self.config.inputs, channels)
-        self.encoder.fit(learn.pairs)
-        self.films = self.encoder.films
-        self.metrics = self.learn(learn, check)
+        self._learn(learn, check, channels)
         scores = self.score(check.pairs)
         self.calibration.fit(scores, check.label.ravel())
         self.metrics |= {
@@ -48,9 +49,32 @@ class Ranker(Model):
         }
         self.came_from(data, until)
 
+    def refit(self, data: Dataset, samples: Samples, newest: Samples) -> Self:
+        """A ranker of the same configuration that learns from all samples, for as long as was best here.
+
+        Nothing is held back, so its calibration is the curve of this ranker's scores of `newest`, the part of the
+        samples that this one has not learned from.
+        """
+        ranker = type(self)(self.config)
+        ranker.passes, ranker.run = self.metrics.get(self.PASSES), self.run
+        ranker._learn(samples, samples.part(0, 0), self.encoder.channels)
+        ranker.calibration.fit(self.score(newest.pairs), newest.label.ravel())
+        ranker.metrics = self.metrics | ranker.metrics | {"groups": samples.groups}
+        ranker.came_from(data, SPLITS[-1])
+        return ranker
+
+    def _learn(self, learn: Samples, check: Samples, channels: list[str]) -> None:
+        self.encoder = Encoder(self.config.inputs, channels)
+        self.encoder.fit(learn.pairs)
+        self.films = self.encoder.films
+        self.metrics = self.learn(learn, check)
+
     @abstractmethod
     def learn(self, learn: Samples, check: Samples) -> dict[str, Any]:
-        """Train on the one part, stopped early by the other; what is worth keeping of how it went."""
+        """Train on the one part; what is worth keeping of how it went.
+
+        The other part stops it early; where that is empty, it ends after `passes`, or as configured.
+        """
 
     @abstractmethod
     def scores_of(self, batch: Batch) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.artifacts import Model
-from models.dataset import Dataset, Split
+from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
 
 CHUNK = 1024
@@ -43,6 +43,11 @@ class Recaller(Model):
         model.fit(data, until)
         model.metrics = self.metrics | model.metrics
         return model
+
+    def refreshed(self, data: Dataset) -> Self:
+        """The same knowledge with films and counts as of the newest rating. Nothing is trained: counting is all that
+        a channel without weights learns by."""
+        return self.refit(data, SPLITS[-1])
 
 
 def recommended(

@@ -58,7 +58,9 @@ def demo(dataset: str, archive: Path | None, links: Path | None, tmdb: Path | No
     print_users(console, load_on_one_thread(Stages(Metrics())))
     seconds.append(("recommend", time.perf_counter() - start))
     print_seconds(console, seconds)
-    console.print(f"\nreport: {workspace().reports / 'report.html'}\nnext:   cinefeast serve", soft_wrap=True)
+    console.print(f"\nreport: {workspace().reports / 'report.html'}", soft_wrap=True)
+    console.print("next:   cinefeast train --final   (so that the newest tenth of the ratings is learned, too)")
+    console.print("        cinefeast serve")
 
 
 def steps(dataset: str, archive: Path | None, links: Path | None, tmdb: Path | None) -> list[Step]:

@@ -145,17 +145,32 @@ def train(
         list[str] | None, typer.Argument(help="names of models; those that are served if none is named")
     ] = None,
     protocol: Annotated[str, typer.Option(help="time (what is served) or leave-one-out")] = "time",
+    final: Annotated[
+        bool, typer.Option("--final", help="what is served, on all ratings, with what validation found")
+    ] = False,
 ) -> None:
-    """Train the models on the features of the workspace."""
+    """Train the models on the features of the workspace; with --final, once they are judged, on all ratings."""
+    from models.final import check_named, train_final
     from models.train import train as run
 
-    for name, measured in run(models or [], protocol).items():
-        figures = ", ".join(
-            f"{metric} {value:,}" if isinstance(value, int) else f"{metric} {value:.4f}"
-            for metric, value in measured.items()
-            if value is not None
-        )
-        print(f"trained {name}" + (f": {figures}" if figures else ""))
+    try:
+        if final:
+            check_named(models or [], protocol)
+            train_final()
+        else:
+            run(models or [], protocol)
+    except KeyboardInterrupt:
+        kept = "kept are the samples that are done and the last epoch of a network: the same command goes on there"
+        print(f"stopped: the models are those of before; {kept}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def refresh() -> None:
+    """Make films and counts of the final models those of now, in minutes; nothing is trained."""
+    from models.refresh import refresh as run
+
+    run()
 
 
 @app.command()

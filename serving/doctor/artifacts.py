@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
+from models.served import CHANNELS, FINAL, RANKER, served_models
 from serving.doctor.checks import Check, combined, listed
 from serving.doctor.warehouse import Warehouse, opened
 
@@ -35,9 +37,10 @@ def labels_hash(warehouse: Warehouse) -> str:
 
 
 def model_files(space: Workspace) -> list[Path]:
-    """The config.json of each model of any protocol; hidden directories are what the links point to."""
+    """The config.json of each evaluated model of any protocol; hidden directories are what the links point to."""
     found = [*space.artifacts.glob("*/config.json"), *space.artifacts.glob("*/*/config.json")]
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(space.artifacts).parts)]
+    parts = [(file, file.relative_to(space.artifacts).parts) for file in found]
+    return [file for file, of in parts if of[0] != FINAL and not any(part.startswith(".") for part in of)]
 
 
 def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: Warehouse | None) -> Check:
@@ -45,7 +48,6 @@ def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: W
     if not model_files(space):
         return Check("artifacts", "warn", f"missing: no trained model in {space.artifacts}", TRAIN)
     from models.dataset import SPLIT_COLUMN
-    from models.served import CHANNELS, RANKER
     from models.train import artifacts_of
 
     data = labels_hash(warehouse) if warehouse else None
@@ -62,7 +64,39 @@ def artifacts_check(space: Workspace, store: "FeatureStore | None", warehouse: W
             what = f"stale: {folder} is of other ratings than the warehouse holds: {listed(old)}"
             findings.append(Check("", "warn", what, again(folder / names[0])))
         count += len(names)
+    served = served_models(space.artifacts)
+    if served.fit == FINAL:
+        final = {name: model_finding(served.folder / name, store, data) for name in (*CHANNELS, RANKER)}
+        findings += [finding for finding in final.values() if finding and finding.status == "wrong"]
+        count += len(final)
     return combined("artifacts", findings, f"fresh: {count} models, of these ratings and these features")
+
+
+def learned_check(space: Workspace) -> Check:
+    """How new the newest rating is that all served models learned, and of when their films and counts are.
+
+    No threshold: data sets end when they end.
+    """
+    served = served_models(space.artifacts)
+    files = [served.folder / name / "config.json" for name in (*CHANNELS, RANKER)]
+    told = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    moments = [datetime.fromisoformat(model["learned_until"]) for model in told if model.get("learned_until")]
+    if not moments:
+        return Check("learned", "warn", "no served model says what it learned", TRAIN)
+    newest = min(moments)
+    what = f"the newest rating that was learned is of {newest:%Y-%m-%d %H:%M:%S} UTC, {days_since(newest):,} days ago"
+    if refreshed := [model["refreshed_until"] for model in told if model.get("refreshed_until")]:
+        days = days_since(datetime.fromisoformat(min(refreshed)))
+        what += f"; films and counts are refreshed up to one of {days:,} days ago"
+    if served.fit == FINAL:
+        return Check("learned", "ok", f"{what}; the final models are served")
+    rest = f"the newest tenth is kept for evaluation; cinefeast train --{FINAL} learns it, too"
+    return Check("learned", "ok", f"{what}; the models of the evaluation are served: {rest}")
+
+
+def days_since(moment: datetime) -> int:
+    """Whole days from a moment to now."""
+    return (datetime.now(UTC) - moment).days
 
 
 def again(path: Path) -> str:

@@ -8,7 +8,7 @@ from dbt_project.workspace import Workspace
 from serving.config import export
 from serving.doctor import resources
 from serving.doctor.ahead import MEND, ahead_check
-from serving.doctor.artifacts import TRAIN, artifacts_check, reports_check
+from serving.doctor.artifacts import TRAIN, artifacts_check, learned_check, model_files, reports_check
 from serving.doctor.checks import Check, Diagnosis
 from serving.doctor.events import SERVE, events_check
 from serving.doctor.landed import FETCH, landed_check, read_landed
@@ -75,6 +75,8 @@ def diagnose(space: Workspace) -> Diagnosis:
         found.checks.append(Check("features", "warn", f"not checked: {missing} comes first", before.next))
     found.run("replay", REPLAY, replay_check, space)
     found.run("artifacts", TRAIN, artifacts_check, space, store, warehouse)
+    if model_files(space):
+        found.run("learned", TRAIN, learned_check, space)
     found.run("reports", TRAIN, reports_check, space)
     return found
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dbt_project.workspace import workspace
 from models.rank.samples import trained_on
+from models.served import served_models
 from serving.features.reader import feast_command
 from serving.monitoring.drift import Drift
 from serving.monitoring.feature_log import SERVICE, FeatureLog, LoggedAnswer
@@ -46,7 +47,7 @@ class Sampler:
         """CineFeastError where a setting is wrong."""
         films, self._metrics = recommender.catalogue.table, metrics
         known = {field.name for field in recommender.features.user_fields.values()}
-        sample = trained_on.read(workspace().artifacts)
+        sample = trained_on.read(served_models(workspace().artifacts).folder)
         self._drift = Drift(sample, known, films) if sample else None
         store, self._log = recommender.features.store, None
         if any(service.name == SERVICE for service in store.list_feature_services()):

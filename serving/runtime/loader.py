@@ -1,10 +1,7 @@
 """The recommender of the workspace."""
 
-import hashlib
-from pathlib import Path
-
 from dbt_project.workspace import workspace
-from models.served import CHANNELS, RANKER
+from models.served import served_models
 from models.two_stage import TwoStage
 from serving.config import Mode, settings
 from serving.events.film_updates import FilmUpdates
@@ -29,18 +26,9 @@ def load_recommender(stages: Stages, vectors: Mode | None = None) -> Recommender
     rules = RuleFile(place)
     store = fail_fast(load_store())
     check_renewed(store.list_batch_feature_views())
-    version = models_version(place.artifacts)
-    models = TwoStage.load(place.artifacts, store)
+    served = served_models(place.artifacts)
+    version = served.version
+    models = TwoStage.load(served.folder, store)
     UserVectors(models, version, vectors or settings().user_vectors, vector_store(), stages.metrics)
     features = OnlineFeatures(store, models.services)
     return Recommender(features, models, version, FilmUpdates(place), rules, stages, place.events / "accepted.db")
-
-
-def models_version(artifacts: Path) -> str:
-    """Twelve hex digits that are equal for equal served models."""
-    digest = hashlib.sha256()
-    for name in (*CHANNELS, RANKER):
-        for file in ("config.json", "model.safetensors"):
-            path = artifacts / name / file
-            digest.update(path.read_bytes() if path.exists() else b"")
-    return digest.hexdigest()[:12]

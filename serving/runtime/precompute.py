@@ -3,11 +3,11 @@
 from dbt_project.errors import CineFeastError
 from dbt_project.events.tombstones import erased_users
 from dbt_project.workspace import workspace
+from models.served import served_models
 from models.two_stage import TwoStage
 from serving.config import REDIS, Mode
 from serving.features.reader import OnlineFeatures, check_built
 from serving.features.user_vectors import InRedis, UserVectors, vector_store
-from serving.runtime.loader import models_version
 from serving.telemetry.metrics import Metrics
 
 USERS_AT_ONCE = 1000
@@ -25,10 +25,9 @@ def precompute() -> int:
         raise CineFeastError(f"vectors are kept in Redis, and {REDIS} is not set", f"export {REDIS}=localhost:6379")
     from feature_repo.store import load_store
 
-    store, artifacts = load_store(), workspace().artifacts
-    version = models_version(artifacts)
-    models = TwoStage.load(artifacts, store)
-    vectors = UserVectors(models, version, Mode.BATCH, place, Metrics())
+    store, served = load_store(), served_models(workspace().artifacts)
+    models = TwoStage.load(served.folder, store)
+    vectors = UserVectors(models, served.version, Mode.BATCH, place, Metrics())
     features = OnlineFeatures(store, models.services)
     found = store.get_historical_features(USERS, ["user_profile:user_index"]).to_arrow()["user_id"].to_pylist()
     erased = erased_users(workspace().events)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
-from models.served import CHANNELS, RANKER
+from models.served import CHANNELS, FINAL, RANKER
 from serving.pipeline.recommender import Recommender
 from serving.schemas.requests import CandidatesQuery
 
@@ -60,9 +60,10 @@ class Watcher(threading.Thread):
 
 def stamp(space: Workspace) -> Stamp:
     """Changes with every new artifact and with every materialization."""
-    names = [f"{name}/{file}" for name in (*CHANNELS, RANKER) for file in ("config.json", "model.safetensors")]
+    folders = (space.artifacts, space.artifacts / FINAL)
+    models = [folder / name for folder in folders for name in (*CHANNELS, RANKER)]
     found = []
-    for path in [*(space.artifacts / name for name in names), space.registry]:
+    for path in [*(model / file for model in models for file in ("config.json", "model.safetensors")), space.registry]:
         try:
             status = path.stat()
             found.append((str(path), status.st_mtime_ns, status.st_ino))

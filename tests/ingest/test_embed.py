@@ -193,3 +193,30 @@ def test_a_build_may_append_until_there_are_other_vectors(space: Workspace, data
     assert BuildInputs.of(space).only_append_to(embedded)
     embed(space, 9)
     assert not BuildInputs.of(space).only_append_to(embedded)
+
+
+def embedded(space: Workspace, dimensions: int) -> np.ndarray:
+    """The vectors that `embed` lands, by film."""
+    embed(space, dimensions)
+    return np.array(pq.read_table(vectors_file(space)).sort_by("movie_id")["embedding"].to_pylist())
+
+
+def test_a_film_more_leaves_the_others_where_they_were(space: Workspace, tmp_path: Path) -> None:
+    """What SVD calls its axes turns with every text; a trained model reads the numbers."""
+    texts = [*SPACE, *COURT, *LOVE] * 3
+    films = [(n, f"Film {n} (1999)", "Drama") for n in range(1, len(texts) + 1)]
+    documents = {n: {"overview": f"{text} part {n % 5}"} for n, text in enumerate(texts, 1)}
+
+    land(space, films, {n: documents[n] for n in range(1, 24)}, tmp_path / "first")
+    alone, before = text_vectors(list(film_texts(space).values()), 6), embedded(space, 6)
+    lines = [json.dumps({"id": n, **document}) for n, document in documents.items()]
+    (space.raw_tmdb / "more.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    raw, now = text_vectors(list(film_texts(space).values()), 6), embedded(space, 6)
+    assert np.array_equal(before, alone)
+    assert (raw * before)[:23].sum(axis=1).mean() < 0.6
+    assert (now * before)[:23].sum(axis=1).mean() > 0.9
+    assert np.allclose(now @ now.T, raw @ raw.T, atol=1e-5)
+    file = vectors_file(space)
+    stamp = file.stat().st_mtime_ns
+    embed(space, 6)
+    assert file.stat().st_mtime_ns == stamp

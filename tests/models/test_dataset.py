@@ -43,6 +43,7 @@ def test_a_split_without_ratings_is_told_in_one_line(where: str, empty: Any, sai
     store.database.execute(f"update training.training_labels set {change} where {where}")
     data = Dataset(store)
     told = f"no ratings are in the {empty} split: {said} are of one moment, 2037.*; next: cinefeast fetch a data set"
-    with pytest.raises(CineFeastError, match=told):
+    with pytest.raises(CineFeastError, match=told) as caught:
         data.interactions(empty)
+    assert ("leave-one-out" in str(caught.value)) == (where != "true"), "where all are of one moment, it is no way out"
     assert data.interactions(empty, "test").num_rows == int(said.split()[0].replace(",", ""))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dbt_project.errors import CineFeastError
 from models import training
 from models.training import NeuralConfig, Task, device, schedule, train
 
@@ -233,3 +234,76 @@ def test_weights_that_are_no_matrix_do_not_decay() -> None:
     train(network, task, CONFIG.model_copy(update={"weight_decay": 0.5}))
     assert (network.weight.abs() < before.abs()).all()
     assert torch.equal(network.bias, bias)
+
+
+def spoilt(network: Line, measure: Callable[[], dict[str, float]] | None, batch: int, how: str = "loss") -> Task:
+    """The line's task, but that the loss of one batch is no number, or its gradients are none."""
+    calls = 0
+
+    def loss(inputs: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        found = network.loss(inputs)
+        if calls != batch:
+            return found
+        return found * float("nan") if how == "loss" else found + torch.sqrt(0.0 * network.out.weight.sum())
+
+    return Task(batches, loss, measure, "world")
+
+
+@pytest.mark.parametrize("is_judged", [True, False])
+@pytest.mark.parametrize("how", ["loss", "gradients"])
+def test_a_loss_that_is_no_number_leaves_the_last_good_weights(
+    is_judged: bool, how: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the third batch of the third epoch: the weights are those after two epochs, and it is told where."""
+    network = Line()
+    kept, metrics = train(
+        network, spoilt(network, scripted([0.1, 0.2]) if is_judged else None, 11, how), CONFIG, run=tmp_path
+    )
+    told = capfd.readouterr().err.splitlines()
+    two, task = line()
+    train(two, task, CONFIG, 2)
+    assert kept == metrics["epochs"] == 2
+    assert torch.equal(weights(network), weights(two))
+    assert metrics["diverged"] == "epoch 3, batch 3 of 4"
+    assert "line: epoch 3 of 6" in told[-2]
+    assert "the loss is no number from batch 3 of 4 on" in told[-2]
+    assert told[-1] == "line: stopped; the weights of epoch 2 are kept"
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_nothing_to_learn_from_is_one_line() -> None:
+    network = Line()
+    with pytest.raises(CineFeastError, match=r"line has nothing to learn from: no user .*; next: cinefeast fetch "):
+        train(network, Task(lambda rng: [], network.loss, None, "world"), CONFIG)
+
+
+def test_no_number_from_the_start_is_one_line() -> None:
+    network = Line()
+    told = r"line: the loss is no number in epoch 1, batch 2 of 4: .*; next: lower learning_rate in models/configs/line"
+    with pytest.raises(CineFeastError, match=told):
+        train(network, spoilt(network, None, 2), CONFIG)
+
+
+def test_every_epoch_is_told_as_it_ends(capfd: pytest.CaptureFixture[str]) -> None:
+    """With its loss, what validation found, rate and time left; a line is there before the next epoch begins."""
+    before: list[int] = []
+
+    def measure() -> dict[str, float]:
+        told.extend(capfd.readouterr().err.splitlines())
+        before.append(len(told))
+        return {"hits": values[len(before) - 1]}
+
+    told: list[str] = []
+    values = [0.1, 0.3, 0.2, 0.25]
+    network = Line()
+    train(network, Task(batches, network.loss, measure, "world"), CONFIG)
+    told += capfd.readouterr().err.splitlines()
+    assert before == [0, 1, 2, 3]
+    assert [line.split(":")[1] for line in told] == [f" epoch {n} of 6 at most" for n in range(1, 5)]
+    for line, value in zip(told, values, strict=True):
+        assert f"hits {value:.4f}" in line
+        assert line.endswith(" left at most")
+        assert " batches/s, " in line
+    assert ["the best so far" in line for line in told] == [True, True, False, False]

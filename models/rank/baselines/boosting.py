@@ -34,6 +34,7 @@ class Boosting(Ranker):
     """Gradient-boosted trees that order the films of an event."""
 
     Config: ClassVar[type[ModelConfig]] = BoostingConfig
+    PASSES: ClassVar[str] = "trees"
     config: BoostingConfig
 
     def learn(self, learn: Samples, check: Samples) -> dict[str, Any]:
@@ -48,7 +49,7 @@ class Boosting(Ranker):
         }  # fmt: skip
         sets = [self._set(part) for part in (learn, check) if part.groups]
         stop: list[Any] = [lightgbm.early_stopping(c.patience, verbose=False)] if len(sets) > 1 else []
-        self.booster = lightgbm.train(settings, sets[0], c.trees, valid_sets=sets[1:], callbacks=stop)
+        self.booster = lightgbm.train(settings, sets[0], self.passes or c.trees, valid_sets=sets[1:], callbacks=stop)
         return {"trees": self.booster.best_iteration or self.booster.current_iteration()}
 
     def _set(self, part: Samples) -> Any:

@@ -67,7 +67,7 @@ class NetworkRanker(Ranker):
                 measure=self._measure(check) if check.groups else None,
                 data=f"{learn.groups} groups of {learn.size}",
             )
-            epochs, metrics = train(self.network, task, self.config, run=self.run)
+            epochs, metrics = train(self.network, task, self.config, self.passes, self.run)
         return {**metrics, "epochs": epochs}
 
     def _build(self) -> RankingNetwork:

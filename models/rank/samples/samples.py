@@ -2,7 +2,8 @@
 
 Recall channels that know only the train split bring candidates for events of the validation window; the film rated is
 the positive, the negatives are drawn by configs/ranking.toml, and all features are as of the event's own moment. A film
-that recall did not bring makes no sample: the ranker will never see such a film.
+that recall did not bring makes no sample: the ranker will never see such a film. For the final fit, samples of the test
+window are made in the same way, by channels that know train and validation (models/final.py).
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from dbt_project.errors import CineFeastError
 from models.columns import integers, numbers, ragged
-from models.dataset import Dataset, Split
+from models.dataset import SPLITS, Dataset, Split
 from models.rank.config import RankConfig
 from models.rank.samples.maker import Recipe, prepare
 from models.rank.samples.pairs import Pairs
@@ -57,10 +58,26 @@ def make_samples(
     split: Split = "validation", processes: int = 1,
 ) -> Samples:  # fmt: skip
     """Samples of the latest events of a split; its shards lie in `folder`, and those that do already are kept."""
+    return read(make_shards(data, channels, merging, config, folder, split, processes))
+
+
+def make_shards(
+    data: Dataset, channels: dict[str, Any], merging: Merging, config: RankConfig, folder: Path,
+    split: Split = "validation", processes: int = 1,
+) -> list[Path]:  # fmt: skip
+    """The shards of `make_samples`. Channels that have learned the split would name what they were told: an error."""
+    seen = [name for name, channel in channels.items() if not is_before(channel.provenance["trained_until"], split)]
+    if seen:
+        raise ValueError(f"{', '.join(seen)} learned the {split} window that samples are to be made of")
     shards = build(prepare(data, Recipe(channels, merging, config, split, folder)), processes)
     if not shards:
         raise CineFeastError(f"recall brought none of the films rated in the {split} window", "fetch a larger data set")
-    return read(shards)
+    return shards
+
+
+def is_before(until: Split, split: Split) -> bool:
+    """Whether who learned up to `until` has seen nothing of `split`."""
+    return SPLITS.index(until) < SPLITS.index(split)
 
 
 def read(shards: list[Path]) -> Samples:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
@@ -53,6 +54,7 @@ _maker: Maker
 def _start(protocol: Protocol, parts: tuple[Any, ...]) -> None:
     """What a process begins with: a store of its own."""
     global _maker
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C ends it without a word: its parent has one
     from feature_repo.store import load_store
 
     _maker = Maker(Dataset(load_store(), protocol), *parts)

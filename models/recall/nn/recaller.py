@@ -64,6 +64,10 @@ class NeuralRecaller(VectorRecaller):
         model.metrics = self.metrics | model.metrics
         return model
 
+    def refreshed(self, data: Dataset) -> Self:
+        """This model: what its films are is in its weights."""
+        return self
+
     def facts(self) -> dict[str, Any]:
         """The epochs trained."""
         return {"epochs": self.epochs}

@@ -1,7 +1,7 @@
 """Two-tower recall: a user vector and a film vector whose inner product says how well they fit."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from models.recall.two_tower.towers import FilmInputs, Shape, Towers, UserInputs
 from models.recall.two_tower.training import Examples, Training
 from models.training import Batches, Loss
 from models.weights import PREFIX, take_weights, weights_of
+
+FILM_IDS = "film_id.weight"
+"""The films' own vectors among the weights; row 0 is a film unknown in training."""
 
 
 class TwoTower(NeuralRecaller):
@@ -54,6 +57,21 @@ class TwoTower(NeuralRecaller):
     def reindex(self) -> None:
         """Index what the film tower makes of all films."""
         self.index_films(self._film_vectors(self.film_table))
+
+    def refreshed(self, data: Dataset) -> Self:
+        """The same towers over all films as they stand at the newest rating: features make vectors of the new ones."""
+        catalogue = data.catalogue(self.config.service, SPLITS[-1])
+        model = type(self)(self.config)
+        model.provenance, model.metrics, model.epochs = self.provenance, self.metrics, self.epochs
+        model.features, model.films = self.features, Ids(integers(catalogue, "movie_id"))
+        before = self.films.rows(model.films.values)
+        model.trained = (before >= 0) & self.trained[before]
+        model.network = model._network()
+        weights = self.network.state_dict()
+        model.network.load_state_dict(weights | {FILM_IDS: weights[FILM_IDS][np.concatenate([[0], before + 1])]})
+        model.film_table = model.features.facts(catalogue)
+        model.reindex()
+        return model
 
     def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (n, 1, d) of rows of user features; someone without any film known from training is not known."""
