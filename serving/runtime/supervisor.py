@@ -15,25 +15,29 @@ PAUSE = 1.0
 """Seconds before a worker that died is replaced."""
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
+Work = Callable[[Beat], None]
+
 
 @dataclass
 class Worker:
-    """A child, the pipe on which it tells that it answers, and when it last did; None before the first time."""
+    """A child, what it works at, the pipe on which it tells that it answers, and when it last did; None before the
+    first time."""
 
     pid: int
+    work: Work
     pulse: int
     last: float | None = None
 
 
 @dataclass
 class Supervisor:
-    """Keeps `count` workers at `work`, each of which calls its argument every second or so once it accepts requests.
+    """Keeps a worker at each of `works`, which calls its argument every second or so once it accepts requests.
 
     One that was silent for `patience` seconds is killed. Workers end with this process, however it ends: they hold the
     reading end of a pipe that nobody writes to.
     """
 
-    work: Callable[[Beat], None]
+    works: list[Work]
     ended: Callable[[int], None]
     """Told the id of each process that is no more."""
     patience: float
@@ -42,7 +46,7 @@ class Supervisor:
     """When those that have not ended are killed; None while nobody is to end."""
     is_at_fault: bool = False
 
-    def supervise(self, count: int) -> None:
+    def supervise(self) -> None:
         """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError.
 
         Call it before anything heavy is imported and any thread runs: workers are forked.
@@ -50,8 +54,8 @@ class Supervisor:
         self.life = os.pipe()
         for number in ENDING:
             signal.signal(number, lambda *_: self.end())
-        for _ in range(count):
-            self.start()
+        for work in self.works:
+            self.start(work)
         while self.workers:
             self.listen()
             self.kill_silent()
@@ -60,8 +64,8 @@ class Supervisor:
         if self.is_at_fault:
             raise SystemExit(1)
 
-    def start(self) -> None:
-        """Another worker. No signal comes between its fork and its being known, or nobody would pass it on."""
+    def start(self, work: Work) -> None:
+        """A worker. No signal comes between its fork and its being known, or nobody would pass it on."""
         sys.stdout.flush()
         with held(ENDING):
             if self.ends_at is not None:
@@ -71,7 +75,7 @@ class Supervisor:
             if pid:
                 os.close(beat)
                 os.set_blocking(pulse, False)
-                self.workers[pid] = Worker(pid, pulse)
+                self.workers[pid] = Worker(pid, work, pulse)
                 return
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # Ctrl-C reaches the whole group; the parent passes it on
@@ -79,7 +83,7 @@ class Supervisor:
         os.set_blocking(beat, False)
         for other in (self.life[1], pulse, *(worker.pulse for worker in self.workers.values())):
             os.close(other)
-        run(lambda: self.work(lambda: tell(beat)), self.life[0])
+        run(lambda: work(lambda: tell(beat)), self.life[0])
 
     def listen(self) -> None:
         """Wait up to a second for workers to tell that they answer."""
@@ -111,7 +115,7 @@ class Supervisor:
         elif self.ends_at is None:
             print(f"worker {worker.pid} ended ({code}): starting another", file=sys.stderr)
             time.sleep(PAUSE)
-            self.start()
+            self.start(worker.work)
 
     def end(self) -> None:
         """Tell all workers to end; those that accept nothing yet need not be asked."""

@@ -10,7 +10,7 @@ import pytest
 from dbt_project.errors import CineFeastError
 from serving.api.auth import Keys
 from serving.errors import TooManyError
-from tests.serving.servers import KEYS, WRITER, served, wait_for
+from tests.serving.servers import KEYS, WRITER, metrics, served, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_again(client: httpx
         assert 1000 < int(refused.headers["Retry-After"]) <= 3600
     assert client.post("/v1/recommendations", json={}, headers=of("10.0.0.1")).status_code == 429
     assert client.get("/health/ready", headers=of("10.0.0.1")).status_code == 200
-    assert 'cinefeast_requests_total{outcome="invalid"}' in client.get("/metrics", headers=of("10.0.0.1")).text
+    assert 'cinefeast_requests_total{outcome="invalid"}' in metrics(client)
 
 
 def test_others_are_not_held_up(client: httpx.Client) -> None:

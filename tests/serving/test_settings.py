@@ -100,6 +100,9 @@ def test_what_is_set_is_in_force_at_once_and_empty_is_not_set(monkeypatch: pytes
         ("BUDGET_FEATURES", "600", "is no number of seconds", "0.5"),
         ("BUDGET_RECALL", "soon", "is no number of seconds", "1"),
         ("BUDGET_RANK", "nan", "is no number of seconds", "1"),
+        ("ALLOWED_HOSTS", "http://films.example.org", "is no list of names", "films.example.org"),
+        ("ALLOWED_HOSTS", "films.*", "is no list of names", "films.example.org"),
+        ("ADMIN_PORT", "65536", "is no port", "9464"),
         ("POSTERS", "yes", "is neither 0 nor 1", "1"),
         ("RATE_LIMIT", "often", "is no rate", "100/second"),
         ("LOG_FEATURES", "2", "is no share", "0.1"),
@@ -146,13 +149,13 @@ def test_the_server_tells_before_anything_is_loaded(
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("CINEFEAST_RULE", "rules.toml")
     with pytest.raises(CineFeastError, match="no Feast registry"):
-        serve(create_app, "127.0.0.1", 0)
+        serve(create_app, create_app, "127.0.0.1", 0)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: CINEFEAST_RULE is not known")
     assert line.endswith("CINEFEAST_RULES is; next: cinefeast settings")
     monkeypatch.setenv("CINEFEAST_MAX_REQUESTS", "x")
     with pytest.raises(CineFeastError, match="CINEFEAST_MAX_REQUESTS='x'"):
-        serve(create_app, "127.0.0.1", 0)
+        serve(create_app, create_app, "127.0.0.1", 0)
 
 
 def test_the_doctor_tells_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
