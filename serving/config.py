@@ -150,10 +150,11 @@ class Settings(BaseSettings):
     keys_file: Annotated[Path | None, Hint("", "keys.toml")] = None
     """A TOML file with more keys, lists `read`, `write` and `admin`. It is looked at before each use of a key, so they
     are replaced without a restart."""
-    rate_limit: Rate = "100/second"
-    """Requests a key may send that need one, in each worker: a number a second, minute, hour or day."""
-    read_limit: Rate = "1000/second"
-    """Requests of any kind that a key, or without one an address, may send, in each worker."""
+    rate_limit: Rate = "1000/second"
+    """Events and changes of films that a key may send: a number a second, minute, hour or day. A bulk counts as the
+    events that are in it."""
+    read_limit: Rate = "500/second"
+    """Cost of the requests of any kind that a key, or without one an address, may send; see the costs of routes."""
     proxies: str = ""
     """Addresses or networks of proxies, between commas, whose X-Forwarded-For tells an address that is limited; if not
     set, nobody's."""
@@ -179,6 +180,8 @@ class Settings(BaseSettings):
     """When a user's vector is worked out: `request`, `minutes`, `version` or `batch`."""
     worker_timeout: Seconds = 30.0
     """Seconds after which one of several workers that does not answer is killed and replaced."""
+    start_up_timeout: Annotated[PositiveInt, Hint("{name}={value!r} is no number of seconds")] = 600
+    """Seconds after which one of several workers that has not become ready is killed and replaced."""
     rules: Path | None = None
     """The file of rules; `rules.toml` in the workspace if not set."""
     log_features: Annotated[Share | None, Hint("{name}={value!r} is no share", "0.1")] = None

@@ -37,7 +37,8 @@ def create_app(
 ) -> FastAPI:
     """The app on the address `host`. `done` is called when its warm-up ends: until then it answers /health/live, or
     nothing at all."""
-    service, keys = Service(), Keys()
+    service = Service()
+    keys = Keys(service.metrics)
 
     def warm_up() -> None:
         try:
@@ -72,6 +73,7 @@ def create_app(
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
-    for add in (add_health, add_page, add_lists, add_users, add_events, add_films):
+    for add in (add_health, add_page, add_lists, add_users, add_films):
         add(app, service)
+    add_events(app, service, keys)
     return app

@@ -34,8 +34,8 @@ SOAKING = 8
 """Clients of a soak: more than there are cores, so that the server never rests."""
 WARM_UP, CANDIDATES = 50, 500
 BIN = Path(sys.executable).parent
-OPEN = {"CINEFEAST_READ_KEYS": "", "CINEFEAST_KEYS_FILE": ""}
-"""The server is for who measures alone, and is asked without a key."""
+OPEN = {"CINEFEAST_READ_KEYS": "", "CINEFEAST_KEYS_FILE": "", "CINEFEAST_READ_LIMIT": "1000000/second"}
+"""The server is for who measures alone, and is asked without a key, for all that it can do."""
 
 
 def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,8 @@ def serve_beside(
 
         def work(beat: Beat) -> None:
             def tell(state: WorkerState) -> None:
-                states.tell(state)
+                with suppress(OSError):  # a disk that is full: it answers all the same
+                    states.tell(state)
                 beat()
 
             share_between_workers(folder)
@@ -122,7 +123,9 @@ def serve_beside(
             mark_process_dead(child, folder)
             states.forget(child)
 
-        Supervisor([*[work] * workers, administer], ended, settings().worker_timeout).supervise()
+        given = settings()
+        works: list[Callable[[Beat], None]] = [*[work] * workers, administer]
+        Supervisor(works, ended, given.worker_timeout, given.start_up_timeout).supervise()
 
 
 def versions(states: list[WorkerState]) -> set[tuple[str, str]]:

@@ -20,27 +20,32 @@ Work = Callable[[Beat], None]
 
 @dataclass
 class Worker:
-    """A child, what it works at, the pipe on which it tells that it answers, and when it last did; None before the
-    first time."""
+    """A child."""
 
     pid: int
     work: Work
     pulse: int
+    """The pipe on which it tells that it answers."""
+    began: float
     last: float | None = None
+    """When it last told; None before the first time."""
+    is_killed: bool = False
 
 
 @dataclass
 class Supervisor:
     """Keeps a worker at each of `works`, which calls its argument every second or so once it accepts requests.
 
-    One that was silent for `patience` seconds is killed. Workers end with this process, however it ends: they hold the
-    reading end of a pipe that nobody writes to.
+    One that was silent for `patience` seconds is killed, and one that has told nothing `start_up` seconds after its
+    beginning. Workers end with this process, however it ends: they hold the reading end of a pipe that nobody writes
+    to.
     """
 
     works: list[Work]
     ended: Callable[[int], None]
     """Told the id of each process that is no more."""
     patience: float
+    start_up: float
     workers: dict[int, Worker] = field(default_factory=dict)
     ends_at: float | None = None
     """When those that have not ended are killed; None while nobody is to end."""
@@ -75,7 +80,7 @@ class Supervisor:
             if pid:
                 os.close(beat)
                 os.set_blocking(pulse, False)
-                self.workers[pid] = Worker(pid, work, pulse)
+                self.workers[pid] = Worker(pid, work, pulse, time.monotonic())
                 return
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # Ctrl-C reaches the whole group; the parent passes it on
@@ -95,15 +100,20 @@ class Supervisor:
             time.sleep(0.1)  # the pipe of one that has died is heard at once, time and again
 
     def kill_silent(self) -> None:
-        """Kill who answered once and does no longer, and at the end who takes too long."""
+        """Kill who answered once and does no longer, who never began to, and at the end who takes too long."""
         now = time.monotonic()
         for worker in self.workers.values():
-            is_late = self.ends_at is not None and now > self.ends_at
+            why = ""
             if worker.last is not None and now - worker.last > self.patience:
-                print(f"worker {worker.pid} was silent for {self.patience:.0f} s: killed", file=sys.stderr)
-                is_late, worker.last = True, None
-            if is_late:
+                why = f"was silent for {self.patience:.0f} s: killed"
+            elif worker.last is None and now - worker.began > self.start_up:
+                longer = f"export CINEFEAST_START_UP_TIMEOUT={2 * self.start_up:.0f}, if it only needs longer"
+                why = f"was not ready after {self.start_up:.0f} s: killed; next: {longer}"
+            if why and not worker.is_killed:
+                print(f"worker {worker.pid} {why}", file=sys.stderr)
+            if why or (self.ends_at is not None and now > self.ends_at):
                 kill(worker, signal.SIGKILL)
+                worker.is_killed = True
 
     def replace(self, worker: Worker, code: int) -> None:
         """Start another one in place of a worker that ended, unless all are to."""

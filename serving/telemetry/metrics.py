@@ -89,6 +89,11 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
+        self.unshared_limits = Counter(
+            "cinefeast_unshared_limits",
+            "Times that a worker counted alone what a client asks for, as Redis did not answer in time.",
+            registry=self.registry,
+        )
         self.served = Info("cinefeast_served", SERVED, registry=self.registry)
 
     def text(self) -> bytes:

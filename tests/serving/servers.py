@@ -19,6 +19,8 @@ from tests.commands import BIN, environment_of, start
 # a busy machine is not what these tests are about
 PATIENCE = 300.0
 PATIENT = {f"CINEFEAST_BUDGET_{stage}": "20" for stage in ("FEATURES", "RECALL", "RANK")}
+PATIENT |= {f"CINEFEAST_{kind}_LIMIT": "1000000/second" for kind in ("READ", "RATE")}
+"""For tests of something else than budgets and limits."""
 WRITER = {"X-API-Key": "a-key-that-may-write"}
 ADMIN = {"X-API-Key": "a-key-that-may-administer"}
 KEYS = {"CINEFEAST_WRITE_KEYS": WRITER["X-API-Key"], "CINEFEAST_ADMIN_KEYS": ADMIN["X-API-Key"]}

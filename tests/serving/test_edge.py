@@ -5,10 +5,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from select import select
 
 import httpx
 import pytest
 
+from serving.api.costs import cost_of
 from serving.api.hosts import names_of
 from serving.telemetry.places import without_places
 from tests.serving.servers import KEYS, PATIENCE, WRITER, served, state, wait_for
@@ -18,7 +20,7 @@ MOST_HEADER = 65_536
 
 @pytest.fixture(scope="module")
 def client(workspace: Path) -> Iterator[httpx.Client]:
-    with served(workspace, CINEFEAST_READ_LIMIT="1000/hour") as client:
+    with served(workspace) as client:
         yield client
 
 
@@ -81,7 +83,7 @@ def test_a_header_that_grows_is_ended_before_it_takes_memory(client: httpx.Clien
 
 
 def test_a_forged_address_is_not_believed(workspace: Path) -> None:
-    with served(workspace, CINEFEAST_READ_LIMIT="3/hour") as client:
+    with served(workspace, CINEFEAST_READ_LIMIT=f"{3 * cost_of('/v1/popular')}/hour") as client:
         statuses = [client.get("/v1/popular", headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code for n in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
 
@@ -138,6 +140,29 @@ def test_what_follows_a_body_in_chunks_takes_no_memory_either(client: httpx.Clie
             while sent < 100 * MOST_HEADER:
                 sent += connection.send(b"a" * MOST_HEADER)
         assert sent < 100 * MOST_HEADER
+
+
+@pytest.mark.parametrize(
+    ("start", "told"), [(b"GET /health/live", b"HTTP/1.1 200 "), (b"POST /v1/recommendations", b"HTTP/1.1 408 ")]
+)
+@pytest.mark.parametrize("rest", [b"transfer-encoding: chunked\r\n\r\n0\r\nx-slow: ", b"content-length: 100\r\n\r\n{"])
+def test_what_follows_a_header_is_not_awaited_for_ever(
+    start: bytes, told: bytes, rest: bytes, client: httpx.Client
+) -> None:
+    with connected(client) as connection:
+        connection.sendall(start + b" HTTP/1.1\r\nhost: localhost\r\n" + rest)
+        found = connection.recv(65_536)
+        assert found.startswith(told)
+
+        def is_closed() -> bool:
+            """A byte now and then keeps the connection from being idle."""
+            try:
+                connection.sendall(b"a")
+                return bool(select([connection], [], [], 0.5)[0]) and not connection.recv(65_536)
+            except (BrokenPipeError, ConnectionResetError):
+                return True
+
+        wait_for(is_closed, "the connection is closed", seconds=60)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/health/live", "/v1/popular", "/nowhere"])

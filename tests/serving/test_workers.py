@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import re
+import runpy
 import signal
 import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import httpx
 import psutil
@@ -16,7 +21,7 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.runtime.protocol import BeatingServer
-from tests.commands import BIN, environment_of
+from tests.commands import BIN, REPOSITORY, environment_of
 from tests.conftest import Demo
 from tests.serving.servers import ADMIN, KEYS, PATIENCE, PATIENT, WRITER, free_port, metrics, served, wait_for
 
@@ -156,3 +161,46 @@ def test_a_folder_for_metrics_that_was_inherited_does_not_count(tmp_path: Path) 
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout == "True\n"
+
+
+HANGS_ONCE = """
+import sys, time
+from pathlib import Path
+from dbt_project.errors import CineFeastError
+from serving.runtime.supervisor import Supervisor
+
+def work(beat):
+    tried = Path(sys.argv[1])
+    if not tried.exists():
+        tried.touch()
+        time.sleep(1000)
+    raise CineFeastError("the second one began", "nothing")
+
+Supervisor([work], lambda pid: None, patience=1000.0, start_up=1.0).supervise()
+"""
+
+
+def test_a_worker_that_never_becomes_ready_is_replaced(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGS_ONCE, str(tmp_path / "tried")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    first, second, last = ended.stderr.splitlines()
+    assert re.fullmatch(
+        r"worker \d+ was not ready after 1 s: killed; next: export CINEFEAST_START_UP_TIMEOUT=2,.*", first
+    )
+    assert re.fullmatch(r"worker \d+ ended \(-9\): starting another", second)
+    assert last == "error: the second one began; next: nothing"
+    assert ended.returncode == 1
+
+
+def test_load_is_made_with_a_key_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        """Locust's, as far as it is used."""
+
+    asked: list[dict[str, str]] = []
+    Client.client = SimpleNamespace(get=lambda path, headers, **_: asked.append(headers) or nullcontext(MagicMock()))
+    monkeypatch.setitem(sys.modules, "locust", SimpleNamespace(FastHttpUser=Client, task=lambda one: one))
+    monkeypatch.delenv("CINEFEAST_READ_KEYS", raising=False)
+    for name, value in (("KEY", ""), ("CINEFEAST_READ_KEYS", "a-key-that-may-read, b"), ("KEY", "another-key")):
+        monkeypatch.setenv(name, value)
+        runpy.run_path(str(REPOSITORY / "tests" / "load" / "locustfile.py"))["Client"]().recommendations()
+    assert asked == [{}, {"X-API-Key": "a-key-that-may-read"}, {"X-API-Key": "another-key"}]
