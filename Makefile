@@ -11,7 +11,8 @@
 # make peers     implicit and RecTools on our split, in an environment of their own, beside what is trained here:
 #                PROTOCOL=leave-one-out, EPOCHS=30 and SECONDS=600 for SASRec, THREADS=1, PEERS="--peer rectools_ease"
 # make load      Locust, in an environment of its own, on a running `cinefeast serve`: CLIENTS=8, SECONDS=20, USERS=900,
-#                HOST=http://127.0.0.1:8000
+#                HOST=http://127.0.0.1:8000; KEY, or the first of CINEFEAST_READ_KEYS, is sent as key. The server needs a
+#                higher CINEFEAST_READ_LIMIT: 100000/second
 # make clean     remove what a run wrote (workspace/), not the environment
 
 PYTHON ?= python3.11

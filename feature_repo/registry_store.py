@@ -1,12 +1,16 @@
 """Where Feast keeps its registry: a file, replaced at once, to which several commands may write at the same time."""
 
+import os
+import stat
 import uuid
+from pathlib import Path
 
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.repo_config import RegistryConfig
 from filelock import FileLock
 
+from dbt_project.errors import CineFeastError
 from feature_repo.registry_merge import copy_of, merged
 
 
@@ -16,6 +20,8 @@ class AtomicFileRegistryStore(FileRegistryStore):
 
     Feast's own also writes back all that it once read, and where the file has changed reads it anew in the middle of an
     apply: of two commands at a time one lost what it wrote. Here changes are put on top of what the file then holds.
+
+    Feast runs code that the file holds, so one that somebody else can write is not read: CineFeastError.
     """
 
     _base = Registry()
@@ -25,6 +31,7 @@ class AtomicFileRegistryStore(FileRegistryStore):
 
     def get_registry_proto(self) -> Registry:
         """What the file holds, with changes that were made before and are not written yet."""
+        check_trusted(self._filepath)
         found: Registry = super().get_registry_proto()
         base, mine = self._base, self._mine
         self._base = copy_of(found)
@@ -37,14 +44,29 @@ class AtomicFileRegistryStore(FileRegistryStore):
         self._filepath.parent.mkdir(exist_ok=True)
         with FileLock(self._filepath.with_name("registry.lock")):
             if self._filepath.exists():
+                check_trusted(self._filepath)
                 theirs = FileRegistryStore.get_registry_proto(self)
                 if theirs.version_id != self._base.version_id:
                     base = self._base if registry_proto is self._mine else Registry()
                     registry_proto.CopyFrom(merged(base, theirs, registry_proto))
             try:
+                building.touch(mode=0o644, exist_ok=False)  # no umask lets the group write what is code
                 beside = FileRegistryStore(RegistryConfig(path=str(building)), building.parent)
                 beside.update_registry_proto(registry_proto)
                 building.replace(self._filepath)
             finally:
                 building.unlink(missing_ok=True)
         self._base, self._mine = copy_of(registry_proto), registry_proto
+
+
+def check_trusted(path: Path) -> None:
+    """CineFeastError where somebody other than this process's user and root can write the file, if there is one."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return  # which Feast has its own words for
+    code = "Feast runs code that is in it"
+    if status.st_uid not in (os.geteuid(), 0):
+        raise CineFeastError(f"{path} belongs to another user ({status.st_uid}), and {code}", f"chown $(id -u) {path}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CineFeastError(f"{path} can be written by other users, and {code}", f"chmod go-w {path}")

@@ -4,6 +4,7 @@ Nothing is kept here: ask where something is built, and hand values on. No reque
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,8 @@ from dbt_project.errors import CineFeastError
 PREFIX, REDIS = "CINEFEAST_", "REDIS_CONNECTION_STRING"
 OTHERS = ("redis_", "tmdb_", "embeddings_", "dbt_", "omp_", "forwarded_")
 """How fields begin whose variables have no prefix of ours."""
+HOST = re.compile(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\]")
+"""A name, every name below one, any name, or an address."""
 SHORTEST = 16
 """Characters of a key."""
 
@@ -61,7 +64,7 @@ def variable(field: str) -> str:
 
 def keys(secret: SecretStr) -> list[bytes]:
     """The keys between commas."""
-    return [key.strip().encode() for key in secret.get_secret_value().split(",") if key.strip()]
+    return [key.encode() for key in listed(secret.get_secret_value())]
 
 
 def long_enough(secret: SecretStr) -> SecretStr:
@@ -69,6 +72,18 @@ def long_enough(secret: SecretStr) -> SecretStr:
     if any(len(key) < SHORTEST for key in keys(secret)):
         raise ValueError
     return secret
+
+
+def listed(text: str) -> list[str]:
+    """What is between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def host_names(text: str) -> str:
+    """The text as it is; ValueError where a part of it is no name of a host."""
+    if not all(HOST.fullmatch(part) for part in listed(text)):
+        raise ValueError
+    return text
 
 
 def rate(text: str) -> str:
@@ -144,13 +159,23 @@ class Settings(BaseSettings):
     keys_file: Annotated[Path | None, Hint("", "keys.toml")] = None
     """A TOML file with more keys, lists `read`, `write` and `admin`. It is looked at before each use of a key, so they
     are replaced without a restart."""
-    rate_limit: Rate = "100/second"
-    """Requests a key may send that need one, in each worker: a number a second, minute, hour or day."""
-    read_limit: Rate = "1000/second"
-    """Requests of any kind that a key, or without one an address, may send, in each worker."""
+    rate_limit: Rate = "1000/second"
+    """Events and changes of films that a key may send: a number a second, minute, hour or day. A bulk counts as the
+    events that are in it."""
+    read_limit: Rate = "500/second"
+    """Cost of the requests of any kind that a key, or without one an address, may send; see the costs of routes."""
     proxies: str = ""
     """Addresses or networks of proxies, between commas, whose X-Forwarded-For tells an address that is limited; if not
     set, nobody's."""
+    allowed_hosts: Annotated[
+        str, AfterValidator(host_names), Hint("{name}={value!r} is no list of names", "films.example.org")
+    ] = ""
+    """Names under which both ports are asked, between commas: `films.example.org`, `*.example.org`, or `*` for any.
+    Names of loopback, and the address that is listened on, need not be named."""
+    admin_host: str = "127.0.0.1"
+    """The address of the admin port, which tells metrics and health to whoever reaches it."""
+    admin_port: Annotated[int, Field(ge=0, le=65535), Hint("{name}={value!r} is no port")] = 9464
+    """The admin port; 0: one that is free, which is printed when the server starts."""
     max_requests: Annotated[PositiveInt, Hint("{name}={value!r} is no number above 0")] = 64
     """Requests that a worker has at a time, those that wait for a thread included; one more is answered with 503.
     Requests with events are counted apart, so that neither kind keeps the other out."""
@@ -164,6 +189,8 @@ class Settings(BaseSettings):
     """When a user's vector is worked out: `request`, `minutes`, `version` or `batch`."""
     worker_timeout: Seconds = 30.0
     """Seconds after which one of several workers that does not answer is killed and replaced."""
+    start_up_timeout: Annotated[PositiveInt, Hint("{name}={value!r} is no number of seconds")] = 600
+    """Seconds after which one of several workers that has not become ready is killed and replaced."""
     rules: Path | None = None
     """The file of rules; `rules.toml` in the workspace if not set."""
     log_features: Annotated[Share | None, Hint("{name}={value!r} is no share", "0.1")] = None

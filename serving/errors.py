@@ -2,10 +2,12 @@
 
 ServingError
     NotReadyError       the warm-up is not over
+    StandsStillError    no worker answers any more
     OverloadedError     more waits than can be answered soon
     NotWrittenError     events could not be put on disk
     NotFoundError       no such thing
     ErasedError         of a user who was erased
+    HostError           asked under a name that is not the server's
     InvalidError        a value that nothing can have
     NoKeyError          no key that may do this
     TooManyError        asked more often than allowed
@@ -42,6 +44,12 @@ class NotReadyError(ServingError):
     next_step, retry_after = "ask again when /health/ready is 200", 1
 
 
+class StandsStillError(ServingError):
+    """The event loops that answer have stopped turning."""
+
+    next_step = "restart the server, if nothing does so by itself"
+
+
 class OverloadedError(ServingError):
     """More requests wait than can be answered soon."""
 
@@ -64,6 +72,12 @@ class ErasedError(ServingError):
     """Something of a user who was erased: it is never taken again."""
 
     next_step = "leave this user out"
+
+
+class HostError(ServingError):
+    """A request under a name that is not the server's."""
+
+    next_step = "ask as localhost on its machine, or let the server start with the name in CINEFEAST_ALLOWED_HOSTS"
 
 
 class InvalidError(ServingError):

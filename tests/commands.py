@@ -37,7 +37,8 @@ IMPORTED = ("serving", "feature_repo.bench.steps", "serving.cli.main", "serving.
 
 def environment_of(workspace: Path, **variables: str) -> dict[str, str]:
     """The environment of a command in this workspace."""
-    return {**os.environ, "CINEFEAST_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1", **variables}
+    free = {"CINEFEAST_ADMIN_PORT": "0"}  # several servers run beside each other
+    return {**os.environ, "CINEFEAST_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1", **free, **variables}
 
 
 def start(

@@ -55,9 +55,18 @@ class ForwardRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 def client_of(connection_string: str) -> Redis | RedisCluster:
     """A client of the Redis that the environment describes. On a cluster a command has keys of one slot alone, which
     holds of all that CineFeast sends: one key each. A cluster must answer now, others when they are asked."""
+    return ForwardRedisOnlineStore()._get_client(config_of(connection_string))
+
+
+async def async_client_of(connection_string: str) -> Any:
+    """The same for an event loop, that which asks."""
+    return await ForwardRedisOnlineStore()._get_client_async(config_of(connection_string))
+
+
+def config_of(connection_string: str) -> ForwardRedisOnlineStoreConfig:
+    """The store that the environment describes, at this address."""
     kind = "feature_repo.online_store.redis.ForwardRedisOnlineStore"
-    config = ForwardRedisOnlineStoreConfig(type=kind, connection_string=connection_string)
-    return ForwardRedisOnlineStore()._get_client(config)
+    return ForwardRedisOnlineStoreConfig(type=kind, connection_string=connection_string)
 
 
 class ForwardRedisOnlineStore(RedisOnlineStore):

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from serving.api.auth import Keys
+from serving.api.hosts import AllowedHosts
 from serving.api.middleware import ClientLimit, HeadAsGet, RequestLimit, SafeHeaders, WholeBody
 from serving.api.problems import add_handlers
 from serving.api.routes.events import add_events
@@ -31,9 +32,13 @@ MOST_AWAITED = 256
 BODY_SECONDS = 10.0
 
 
-def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], None], is_warm_first: bool) -> FastAPI:
-    """The app. `done` is called when its warm-up ends: until then it answers /health/live, or nothing at all."""
-    service, keys = Service(), Keys()
+def create_app(
+    host: str, load: Callable[[Stages], Recommender], done: Callable[[Service], None], is_warm_first: bool
+) -> FastAPI:
+    """The app on the address `host`. `done` is called when its warm-up ends: until then it answers /health/live, or
+    nothing at all."""
+    service = Service()
+    keys = Keys(service.metrics)
 
     def warm_up() -> None:
         try:
@@ -63,10 +68,12 @@ def create_app(load: Callable[[Stages], Recommender], done: Callable[[Service], 
     app.add_middleware(RequestLimit, most=settings().max_requests)
     app.add_middleware(WholeBody, most=MOST_AWAITED, seconds=BODY_SECONDS)
     app.add_middleware(ClientLimit, keys=keys)
+    app.add_middleware(AllowedHosts, address=host)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestLog)  # the last one added sees a request first
     add_handlers(app)
-    for add in (add_health, add_page, add_lists, add_users, add_events, add_films):
+    for add in (add_health, add_page, add_lists, add_users, add_films):
         add(app, service)
+    add_events(app, service, keys)
     return app

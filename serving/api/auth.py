@@ -1,19 +1,18 @@
-"""Who may do what, by API keys; and how often each key, and each client without one, may ask."""
+"""Who may do what, by API keys; and how much each key, and each client without one, may ask for."""
 
 import hashlib
 import math
-import time
 from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
 from limits import RateLimitItem, parse
-from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
-from serving.api.rate_limit import Windows
+from serving.api.rate_limit import windows
 from serving.config import settings
 from serving.errors import NoKeyError, TooManyError
 from serving.keys import KeyRing, Scope
+from serving.telemetry.metrics import Metrics
 
 HEADER = APIKeyHeader(
     name="X-API-Key",
@@ -28,21 +27,18 @@ CHANGES: dict[str, Scope] = {"/v1/events": "write", "/v1/films": "admin"}
 
 
 class Keys:
-    """The keys in force, and how often each may be used."""
+    """The keys in force, and how much each may be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         given = settings()
         self.ring = KeyRing()
         self._rate, self._read_rate = parse(given.rate_limit), parse(given.read_limit)
-        self._windows = Windows()
-        self._asked, self._read = FixedWindowRateLimiter(Windows()), FixedWindowRateLimiter(self._windows)
+        self._windows = windows(metrics.unshared_limits.inc)
 
     def check(self, scope: Scope, given: str | None) -> None:
-        """NoKeyError where the key may not do this, TooManyError where it changes something too often."""
+        """NoKeyError where the key may not do this."""
         if not self.ring.may(scope, given):
             raise NoKeyError(f"this needs a key that may {scope}")
-        if scope != "read":  # which `count` counts
-            hit(self._asked, self._rate, digest(given), "with this key")
 
     def check_change(self, path: str, given: str | None) -> None:
         """NoKeyError where a path changes something and the key may not, as its route will say again."""
@@ -50,25 +46,31 @@ class Keys:
             if path.startswith(prefix) and not self.ring.may(scope, given):
                 raise NoKeyError(f"this needs a key that may {scope}")
 
-    def count(self, given: str | None, address: str) -> None:
-        """TooManyError where a key asks for anything too often, or an address that sent none."""
+    async def count(self, given: str | None, address: str, cost: int) -> None:
+        """TooManyError where a key, or an address that sent none, asks for more than it may."""
         if given and self.ring.may("read", given):
-            hit(self._read, self._read_rate, digest(given), "with this key")
+            await self._add("read", self._read_rate, digest(given), cost, "cost with this key")
         else:
-            hit(self._read, self._read_rate, address, "from this address")
+            await self._add("read", self._read_rate, digest(address), cost, "cost from this address")
+
+    async def count_writes(self, given: str | None, count: int) -> None:
+        """TooManyError where a key changes more than it may."""
+        await self._add("write", self._rate, digest(given), count, "events and films with this key")
+
+    async def _add(self, kind: str, most: RateLimitItem, who: str, amount: int, what: str) -> None:
+        """Count so much; what is more than a whole window counts as one, or it would never be taken."""
+        seconds = most.get_expiry()
+        amount = min(amount, most.amount)
+        count, left = await self._windows.add(f"cinefeast:limits:{kind}:{seconds}:{who}", seconds, amount)
+        if count > most.amount:
+            error = TooManyError(f"more than {most} of {what}; this request counts {amount}")
+            error.retry_after = max(1, math.ceil(left))
+            raise error
 
 
-def hit(limiter: RateLimiter, most: RateLimitItem, who: str, scope: str) -> None:
-    """Count a request; TooManyError, which says when to come again, where it is one too many."""
-    if not limiter.hit(most, who):
-        error = TooManyError(f"more than {most} requests {scope}")
-        error.retry_after = max(1, math.ceil(limiter.get_window_stats(most, who).reset_time - time.monotonic()))
-        raise error
-
-
-def digest(key: str | None) -> str:
-    """What stands for a key in memory."""
-    return hashlib.sha256((key or "").encode("utf-8", "replace")).hexdigest()
+def digest(client: str | None) -> str:
+    """What stands for a key or an address where it is counted."""
+    return hashlib.sha256((client or "").encode("utf-8", "replace")).hexdigest()[:32]
 
 
 async def may_read(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
@@ -98,11 +100,13 @@ async def may_see(
     return ring.is_open or ring.may("read", key) or (login is not None and ring.may("read", login.password))
 
 
-async def may_write(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
-    """Dependency of routes that take events. Async, so that it waits for no thread of those that answer."""
+async def may_write(request: Request, key: Annotated[str | None, Security(HEADER)]) -> str | None:
+    """Dependency of routes that take events: the key. Async, so that it waits for no thread of those that answer."""
     request.app.state.keys.check("write", key)
+    return key
 
 
 async def may_administer(request: Request, key: Annotated[str | None, Security(HEADER)]) -> None:
     """Dependency of routes that change what is served."""
     request.app.state.keys.check("admin", key)
+    await request.app.state.keys.count_writes(key, 1)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.api.auth import HEADER, Keys
+from serving.api.costs import cost_of
 from serving.api.problems import problem_of
 from serving.errors import NoKeyError, OverloadedError, ServingError, TooLargeError, TooManyError, TooSlowError
 
@@ -45,7 +46,7 @@ class HeadAsGet:
 
 
 class ClientLimit:
-    """ASGI middleware: a client that asks more often than it may is answered with 429, and one that wants to change
+    """ASGI middleware: a client that asks for more than it may is answered with 429, and one that wants to change
     something without a key with 401, before its body is read."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
@@ -57,7 +58,8 @@ class ClientLimit:
             request = Request(scope)
             try:
                 key = request.headers.get(HEADER.model.name)
-                self.keys.count(key, request.client.host if request.client else "")
+                address = request.client.host if request.client else ""
+                await self.keys.count(key, address, cost_of(scope["path"]))
                 if scope["method"] not in ("GET", "HEAD"):
                     self.keys.check_change(scope["path"], key)
             except (TooManyError, NoKeyError) as error:

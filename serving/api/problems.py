@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from serving.errors import (
     ErasedError,
+    HostError,
     InvalidError,
     NoKeyError,
     NotFoundError,
@@ -18,6 +19,7 @@ from serving.errors import (
     OnlineStoreError,
     OverloadedError,
     ServingError,
+    StandsStillError,
     TooLargeError,
     TooManyError,
     TooSlowError,
@@ -31,10 +33,12 @@ log = logging.getLogger("cinefeast")
 
 PROBLEMS: dict[type[ServingError], tuple[str, int]] = {
     NotReadyError: ("not-ready", 503),
+    StandsStillError: ("standing-still", 503),
     OverloadedError: ("overloaded", 503),
     NotWrittenError: ("not-written", 503),
     NotFoundError: ("not-found", 404),
     ErasedError: ("user-erased", 410),
+    HostError: ("host-not-allowed", 400),
     InvalidError: ("invalid-request", 422),
     NoKeyError: ("key-needed", 401),
     TooManyError: ("too-many-requests", 429),
@@ -88,11 +92,18 @@ def problem(
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
+def http_problem(request: Request, error: HTTPException, next_step: str) -> JSONResponse:
+    """What the framework says of a request, as a path that there is not, as a problem document."""
+    kind = "not-found" if error.status_code == 404 else "http-error"
+    return problem(request, kind, error.status_code, str(error.detail), next_step)
+
+
 def count_failure(request: Request, status: int) -> None:
-    """Count a request that ended in a problem."""
-    if request.url.path.startswith("/v1/"):
+    """Count a request that ended in a problem; the app of the admin port counts none."""
+    service = getattr(request.app.state, "service", None)
+    if service and request.url.path.startswith("/v1/"):
         outcome = {500: "error", 503: "unavailable"}.get(status, "invalid")
-        request.app.state.service.metrics.requests.labels(outcome).inc()
+        service.metrics.requests.labels(outcome).inc()
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -116,8 +127,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = "not-found" if error.status_code == 404 else "http-error"
-        return problem(request, kind, error.status_code, str(error.detail), "see /docs for what can be asked")
+        return http_problem(request, error, "see /docs for what can be asked")
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,8 @@ SOAKING = 8
 """Clients of a soak: more than there are cores, so that the server never rests."""
 WARM_UP, CANDIDATES = 50, 500
 BIN = Path(sys.executable).parent
-OPEN = {"CINEFEAST_READ_KEYS": "", "CINEFEAST_KEYS_FILE": ""}
-"""The server is for who measures alone, and is asked without a key."""
+OPEN = {"CINEFEAST_READ_KEYS": "", "CINEFEAST_KEYS_FILE": "", "CINEFEAST_READ_LIMIT": "1000000/second"}
+"""The server is for who measures alone, and is asked without a key, for all that it can do."""
 
 
 def measure(seconds: float, soak: float, workers: int = 1) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def under_load(
 ) -> dict[str, Any]:
     """What clients see of a server, and how long it takes to start and what memory it holds."""
     found: dict[str, Any] = {}
-    with running(workers) as (address, process, ready_s):
+    with running(workers) as (address, admin, process, ready_s):
         found["ready_s"] = round(ready_s, 1)
         load(address, path, users, 1, WARM_UP / 10)
         wrong = {"failed": 0, "degraded": 0}
@@ -89,7 +90,7 @@ def under_load(
                 else load(address, path, users, clients, seconds)
             )
             if clients == 1:
-                found["stages_ms"] = stages(address)
+                found["stages_ms"] = stages(admin)
             found[f"rps_{clients}"] = round(len(some.spent) / some.wall, 1)
             found |= {f"{name}_{clients}": value for name, value in some.quantiles().items()}
             wrong = {name: count + getattr(some, name) for name, count in wrong.items()}
@@ -112,9 +113,9 @@ def in_turns(address: str, users: list[int], seconds: float, beside: list[Callab
     return Load.joined(parts)
 
 
-def stages(address: str) -> dict[str, float]:
+def stages(admin: str) -> dict[str, float]:
     """Mean milliseconds of each stage of the answers so far, by /metrics; `total` is all of them without HTTP."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://{admin}/metrics", timeout=60) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     (histogram,) = (family for family in families if family.name == "cinefeast_stage_seconds")
     totals: dict[str, dict[str, float]] = {"sum": {}, "count": {}}
@@ -182,24 +183,35 @@ def keys(store: Any) -> tuple[list[int], list[int]]:
 
 
 @contextmanager
-def running(workers: int) -> Iterator[tuple[str, psutil.Process, float]]:
-    """`cinefeast serve` on a free port: its address, its process and the seconds until all workers were ready."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def running(workers: int) -> Iterator[tuple[str, str, psutil.Process, float]]:
+    """`cinefeast serve` on free ports: its address, that of its admin port, its process and the seconds until all
+    workers were ready."""
+    port, admin_port = free_ports()
     began = time.perf_counter()
+    environment = os.environ | OPEN | {"CINEFEAST_ADMIN_HOST": "127.0.0.1", "CINEFEAST_ADMIN_PORT": str(admin_port)}
     command = [str(BIN / "cinefeast"), "serve", "--port", str(port), "--workers", str(workers)]
     with (
         tempfile.NamedTemporaryFile() as totals,
-        subprocess.Popen(command, stdout=totals, stderr=subprocess.DEVNULL, env=os.environ | OPEN) as server,
+        subprocess.Popen(command, stdout=totals, stderr=subprocess.DEVNULL, env=environment) as server,
     ):
         try:
             while Path(totals.name).read_text().count("ready: ") < workers:
                 if server.poll() is not None:
                     raise CineFeastError("the server ended before it was ready", "cinefeast serve")
                 time.sleep(0.05)
-            yield f"127.0.0.1:{port}", psutil.Process(server.pid), time.perf_counter() - began
+            yield (
+                f"127.0.0.1:{port}",
+                f"127.0.0.1:{admin_port}",
+                psutil.Process(server.pid),
+                time.perf_counter() - began,
+            )
         finally:
             server.terminate()
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports of loopback that nobody listens on now."""
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

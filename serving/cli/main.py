@@ -290,7 +290,12 @@ def serve(
 
         return create_app(*arguments)
 
-    run(create_app, host, port, workers, may_be_open)
+    def create_admin(*arguments: Any) -> Any:
+        from serving.api.admin import create_admin
+
+        return create_admin(*arguments)
+
+    run(create_app, create_admin, host, port, workers, may_be_open)
 
 
 @app.command()

@@ -10,15 +10,17 @@ from serving.runtime.worker import Beat
 HEADER_SECONDS = 10.0
 """From a connection's start, or the first byte of a later request, to the end of its header."""
 HEADER_BYTES = 65_536
+REST_SECONDS = 10.0
+"""From a header's end to that of the request, a body and what follows its chunks included."""
 ENDED = b"\r\ncontent-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
 TOO_SLOW, TOO_LARGE = b"408 Request Timeout", b"431 Request Header Fields Too Large"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection whose header is too slow (408) or too large (431)."""
+    """Ends a connection whose header is too slow (408) or too large (431), or the rest of whose request is too slow."""
 
     _deadline: asyncio.TimerHandle | None = None
-    """Of the header that is awaited; None while there is none."""
+    """Of what is awaited of a request; None while there is nothing."""
     _read = 0
     """Bytes since the last header or part of a body: of a header, or of what follows a body in chunks."""
 
@@ -46,10 +48,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_header()
 
     def on_headers_complete(self) -> None:
-        """It has ended."""
+        """It has ended; await the rest of the request."""
         self._await_none()
         self._read = 0
+        self._await_rest()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Nothing of it is awaited any more."""
+        self._await_none()
+        super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """What came was no header."""
@@ -64,6 +72,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
+
+    def _await_rest(self) -> None:
+        self._deadline = self.loop.call_later(REST_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        """Close, once the app has answered: it waits for a body no longer than this, and says so itself."""
+        if self.cycle and not self.cycle.response_complete:
+            self._await_rest()
+        else:
+            self._deadline = None
+            self.transport.close()
 
     def _end(self, status: bytes) -> None:
         self._await_none()

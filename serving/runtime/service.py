@@ -1,14 +1,17 @@
 """What the routes share: the recommender once it is warm, events and metrics."""
 
 import gc
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dbt_project.workspace import workspace
 from serving.errors import NotReadyError
+from serving.schemas.health import Served, WorkerState
 from serving.schemas.requests import CandidatesQuery
 from serving.telemetry.deadlines import Stages
 from serving.telemetry.metrics import Metrics
+from serving.telemetry.places import without_places
 
 if TYPE_CHECKING:
     from serving.events.writer import EventLog
@@ -73,10 +76,22 @@ class Service:
             self._events.use(recommender.features.store)
         self._recommender = recommender
 
-    @property
-    def refused(self) -> str | None:
+    def state(self) -> WorkerState:
+        """What this worker tells of itself now."""
+        recommender, served = self._recommender, None
+        if recommender:
+            served = Served(
+                catalogue_version=recommender.catalogue.version,
+                models_version=recommender.version,
+                count_movies=recommender.catalogue.table.num_rows,
+                refused=self._refused(),
+            )
+        return WorkerState(told_at=time.monotonic(), served=served)
+
+    def _refused(self) -> str | None:
         """Why the artifacts that lie in the workspace are not the ones that are served."""
-        return self._watcher.refused if self._watcher else None
+        refused = self._watcher.refused if self._watcher else None
+        return without_places(refused) if refused else None
 
     def close(self) -> None:
         """Write the events that wait, and look at the last answers."""

@@ -15,34 +15,43 @@ PAUSE = 1.0
 """Seconds before a worker that died is replaced."""
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
+Work = Callable[[Beat], None]
+
 
 @dataclass
 class Worker:
-    """A child, the pipe on which it tells that it answers, and when it last did; None before the first time."""
+    """A child."""
 
     pid: int
+    work: Work
     pulse: int
+    """The pipe on which it tells that it answers."""
+    began: float
     last: float | None = None
+    """When it last told; None before the first time."""
+    is_killed: bool = False
 
 
 @dataclass
 class Supervisor:
-    """Keeps `count` workers at `work`, each of which calls its argument every second or so once it accepts requests.
+    """Keeps a worker at each of `works`, which calls its argument every second or so once it accepts requests.
 
-    One that was silent for `patience` seconds is killed. Workers end with this process, however it ends: they hold the
-    reading end of a pipe that nobody writes to.
+    One that was silent for `patience` seconds is killed, and one that has told nothing `start_up` seconds after its
+    beginning. Workers end with this process, however it ends: they hold the reading end of a pipe that nobody writes
+    to.
     """
 
-    work: Callable[[Beat], None]
+    works: list[Work]
     ended: Callable[[int], None]
     """Told the id of each process that is no more."""
     patience: float
+    start_up: float
     workers: dict[int, Worker] = field(default_factory=dict)
     ends_at: float | None = None
     """When those that have not ended are killed; None while nobody is to end."""
     is_at_fault: bool = False
 
-    def supervise(self, count: int) -> None:
+    def supervise(self) -> None:
         """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError.
 
         Call it before anything heavy is imported and any thread runs: workers are forked.
@@ -50,8 +59,8 @@ class Supervisor:
         self.life = os.pipe()
         for number in ENDING:
             signal.signal(number, lambda *_: self.end())
-        for _ in range(count):
-            self.start()
+        for work in self.works:
+            self.start(work)
         while self.workers:
             self.listen()
             self.kill_silent()
@@ -60,8 +69,8 @@ class Supervisor:
         if self.is_at_fault:
             raise SystemExit(1)
 
-    def start(self) -> None:
-        """Another worker. No signal comes between its fork and its being known, or nobody would pass it on."""
+    def start(self, work: Work) -> None:
+        """A worker. No signal comes between its fork and its being known, or nobody would pass it on."""
         sys.stdout.flush()
         with held(ENDING):
             if self.ends_at is not None:
@@ -71,7 +80,7 @@ class Supervisor:
             if pid:
                 os.close(beat)
                 os.set_blocking(pulse, False)
-                self.workers[pid] = Worker(pid, pulse)
+                self.workers[pid] = Worker(pid, work, pulse, time.monotonic())
                 return
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # Ctrl-C reaches the whole group; the parent passes it on
@@ -79,7 +88,7 @@ class Supervisor:
         os.set_blocking(beat, False)
         for other in (self.life[1], pulse, *(worker.pulse for worker in self.workers.values())):
             os.close(other)
-        run(lambda: self.work(lambda: tell(beat)), self.life[0])
+        run(lambda: work(lambda: tell(beat)), self.life[0])
 
     def listen(self) -> None:
         """Wait up to a second for workers to tell that they answer."""
@@ -91,15 +100,20 @@ class Supervisor:
             time.sleep(0.1)  # the pipe of one that has died is heard at once, time and again
 
     def kill_silent(self) -> None:
-        """Kill who answered once and does no longer, and at the end who takes too long."""
+        """Kill who answered once and does no longer, who never began to, and at the end who takes too long."""
         now = time.monotonic()
         for worker in self.workers.values():
-            is_late = self.ends_at is not None and now > self.ends_at
+            why = ""
             if worker.last is not None and now - worker.last > self.patience:
-                print(f"worker {worker.pid} was silent for {self.patience:.0f} s: killed", file=sys.stderr)
-                is_late, worker.last = True, None
-            if is_late:
+                why = f"was silent for {self.patience:.0f} s: killed"
+            elif worker.last is None and now - worker.began > self.start_up:
+                longer = f"export CINEFEAST_START_UP_TIMEOUT={2 * self.start_up:.0f}, if it only needs longer"
+                why = f"was not ready after {self.start_up:.0f} s: killed; next: {longer}"
+            if why and not worker.is_killed:
+                print(f"worker {worker.pid} {why}", file=sys.stderr)
+            if why or (self.ends_at is not None and now > self.ends_at):
                 kill(worker, signal.SIGKILL)
+                worker.is_killed = True
 
     def replace(self, worker: Worker, code: int) -> None:
         """Start another one in place of a worker that ended, unless all are to."""
@@ -111,7 +125,7 @@ class Supervisor:
         elif self.ends_at is None:
             print(f"worker {worker.pid} ended ({code}): starting another", file=sys.stderr)
             time.sleep(PAUSE)
-            self.start()
+            self.start(worker.work)
 
     def end(self) -> None:
         """Tell all workers to end; those that accept nothing yet need not be asked."""

@@ -168,16 +168,6 @@ class UserFeatures(BaseModel):
     features: dict[str, Any]
 
 
-class Health(BaseModel):
-    """State of the process."""
-
-    status: Literal["live", "ready", "starting"]
-    catalogue_version: str | None = None
-    models_version: str | None = None
-    count_movies: int | None = None
-    refused: str | None = Field(default=None, description="why newer artifacts are not the ones that are served")
-
-
 class Problem(BaseModel):
     """An error (RFC 9457): what went wrong and what to do next."""
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 HEADER = "X-Request-ID"
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-QUIET = ("/health/", "/metrics")
+QUIET = "/health/"
 log = logging.getLogger("cinefeast.requests")
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest, values
@@ -13,6 +13,8 @@ BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2
 
 AGES = (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400, 10 * 365 * 86_400)
 """Seconds: from an event of just now to a data set of another decade."""
+
+SERVED = "Versions of models and catalogue."
 
 
 class Metrics:
@@ -87,16 +89,16 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
-        self.served = Info("cinefeast_served", "Versions of models and catalogue.", registry=self.registry)
+        self.unshared_limits = Counter(
+            "cinefeast_unshared_limits",
+            "Times that a worker counted alone what a client asks for, as Redis did not answer in time.",
+            registry=self.registry,
+        )
+        self.served = Info("cinefeast_served", SERVED, registry=self.registry)
 
     def text(self) -> bytes:
-        """All of it as Prometheus reads it: of every worker where they share it, but for this one's versions."""
-        if values.ValueClass is values.MutexValue:
-            return generate_latest(self.registry)
-        shared = CollectorRegistry()
-        MultiProcessCollector(shared)
-        shared.register(self.served)
-        return generate_latest(shared)
+        """All of it as Prometheus reads it."""
+        return generate_latest(self.registry)
 
     def serving(self, models: str, catalogue: str, movies: int) -> None:
         """Tell what is served from now on."""
@@ -130,3 +132,14 @@ def share_between_workers(folder: str) -> None:
     """Keep the metrics that this process makes from now on in files of `folder`, where every worker finds them."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     values.ValueClass = values.get_value_class()
+
+
+def text_of_all(folder: str, served: Iterable[tuple[str, str]]) -> bytes:
+    """All that workers keep in files of `folder`, as Prometheus reads it, with their versions of models and catalogue,
+    which no file has."""
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared, folder)
+    info = Gauge("cinefeast_served_info", SERVED, ["models", "catalogue"], registry=shared)
+    for versions in served:
+        info.labels(*versions).set(1)
+    return generate_latest(shared)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import redis
@@ -18,6 +19,8 @@ from tests.commands import BIN, environment_of, start
 # a busy machine is not what these tests are about
 PATIENCE = 300.0
 PATIENT = {f"CINEFEAST_BUDGET_{stage}": "20" for stage in ("FEATURES", "RECALL", "RANK")}
+PATIENT |= {f"CINEFEAST_{kind}_LIMIT": "1000000/second" for kind in ("READ", "RATE")}
+"""For tests of something else than budgets and limits."""
 WRITER = {"X-API-Key": "a-key-that-may-write"}
 ADMIN = {"X-API-Key": "a-key-that-may-administer"}
 KEYS = {"CINEFEAST_WRITE_KEYS": WRITER["X-API-Key"], "CINEFEAST_ADMIN_KEYS": ADMIN["X-API-Key"]}
@@ -49,6 +52,17 @@ def answers(client: httpx.Client, path: str) -> bool:
         return False
 
 
+def metrics(client: httpx.Client) -> str:
+    """What the admin port of a `served` server tells Prometheus."""
+    return client.admin.get("/metrics").text  # type: ignore[attr-defined]
+
+
+def state(client: httpx.Client) -> dict[str, Any]:
+    """What the admin port of a `served` server tells of its first worker."""
+    worker: dict[str, Any] = client.admin.get("/health/ready").json()["workers"][0]  # type: ignore[attr-defined]
+    return worker
+
+
 @contextmanager
 def running(
     environment: dict[str, str], *command: str, log: Path, typed: bool = False, folder: str = "."
@@ -76,22 +90,26 @@ def running(
 def served(
     root: Path, may_log: bool = False, workers: int = 1, typed: bool = False, **more: str
 ) -> Iterator[httpx.Client]:
-    """A client of `cinefeast serve` on the workspace `root`, once it is ready; it has the server's `pid` and `log`.
+    """A client of `cinefeast serve` on the workspace `root`, once it is ready; it has the server's `pid` and `log`, and
+    a client of the admin port, `admin`.
 
     The server must not log a traceback, unless the test makes it. It is forked, unless it is to be `typed`; with
     several workers it always is.
     """
-    port = free_port()
+    port, admin_port = free_port(), free_port()
     log = root / f"serve-{port}.log"
-    environment = environment_of(root, **{"REDIS_CONNECTION_STRING": "", **PATIENT, **more})
+    more = {"REDIS_CONNECTION_STRING": "", "CINEFEAST_ADMIN_PORT": str(admin_port), **PATIENT, **more}
+    environment = environment_of(root, **more)
     command = ("cinefeast", "serve", "--port", str(port), "--workers", str(workers))
     with (
         running(environment, *command, log=log, typed=typed or workers > 1) as (pid, has_ended),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{admin_port}", timeout=PATIENCE) as admin,
     ):
-        wait_for(lambda: has_ended() or answers(client, "/health/ready"), "cinefeast serve ready")
+        for asked in (client, admin):
+            wait_for(lambda asked=asked: has_ended() or answers(asked, "/health/ready"), "cinefeast serve ready")
         assert not has_ended(), log.read_text()
-        client.pid, client.log = pid, log  # type: ignore[attr-defined]
+        client.pid, client.log, client.admin = pid, log, admin  # type: ignore[attr-defined]
         yield client
     assert may_log or "Traceback" not in log.read_text(), log.read_text()
 

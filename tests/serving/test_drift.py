@@ -11,7 +11,7 @@ import pytest
 
 from serving.monitoring.drift import FEWEST, FILMS, USERS, Drift
 from tests.conftest import Demo
-from tests.serving.servers import KEYS, WRITER, served, wait_for
+from tests.serving.servers import KEYS, WRITER, metrics, served, wait_for
 
 rng = np.random.default_rng(3)
 CATALOGUE = pa.table({"movie_id": range(400), "movie_year": rng.integers(1950, 2020, 400)})
@@ -74,7 +74,7 @@ def client(workspace: Path) -> Iterator[httpx.Client]:
 
 
 def psi(client: httpx.Client) -> dict[str, float]:
-    told = client.get("/metrics").text
+    told = metrics(client)
     return {name: float(value) for name, value in re.findall(r'cinefeast_feature_psi\{feature="(\w+)"\} (\S+)', told)}
 
 

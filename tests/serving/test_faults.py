@@ -17,7 +17,7 @@ import pytest
 from dbt_project.events.schemas import FEEDBACK
 from tests.commands import landed_events
 from tests.conftest import Demo, OnRedis
-from tests.serving.servers import KEYS, PATIENCE, WRITER, served, wait_for
+from tests.serving.servers import KEYS, PATIENCE, WRITER, served, state, wait_for
 
 CLIENTS = 6
 
@@ -97,15 +97,15 @@ def test_faults_under_load(client: httpx.Client, workspace: Path, redis_demo: On
         before = len(load.answers)
         wait_for(lambda: len(load.answers) > before + 20 and not load.answers[-1]["degraded"], "full answers again")
 
-        served_models = client.get("/health/ready").json()["models_version"]
+        served_models = state(client)["models_version"]
         broken = workspace / "artifacts" / "two_tower" / "model.safetensors"
         good = broken.read_bytes()
         broken.write_bytes(good[:-100] + bytes(100))
-        wait_for(lambda: client.get("/health/ready").json()["refused"] is not None, "the bad artifact is refused")
-        assert "two_tower" in client.get("/health/ready").json()["refused"]
-        assert client.get("/health/ready").json()["models_version"] == served_models
+        wait_for(lambda: state(client)["refused"] is not None, "the bad artifact is refused")
+        assert "two_tower" in state(client)["refused"]
+        assert state(client)["models_version"] == served_models
         broken.write_bytes(good)
-        wait_for(lambda: client.get("/health/ready").json()["refused"] is None, "the good artifact is taken")
+        wait_for(lambda: state(client)["refused"] is None, "the good artifact is taken")
     assert load.wrong == []
     assert {status for _, status in load.statuses} <= {200, 202, 503}
     print(dict(load.statuses), f"{len(load.acknowledged)} acknowledged")

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.conftest import Demo, OnRedis
-from tests.serving.servers import WRITER, wait_for
+from tests.serving.servers import WRITER, metrics, state, wait_for
 
 PROBLEM = "application/problem+json"
 NOBODY = 999_999
@@ -75,9 +75,9 @@ def test_unknown_path_is_a_problem(on_sqlite: httpx.Client) -> None:
 
 def test_health_and_documentation(on_sqlite: httpx.Client) -> None:
     assert on_sqlite.get("/health/live").json()["status"] == "live"
-    ready = on_sqlite.get("/health/ready").json()
-    assert ready["status"] == "ready"
-    assert ready["catalogue_version"] == recommendations(on_sqlite, 1)["catalogue_version"]
+    assert on_sqlite.get("/health/ready").json() == {"status": "ready"}
+    assert on_sqlite.get("/metrics").status_code == 404, "on the admin port"
+    assert state(on_sqlite)["catalogue_version"] == recommendations(on_sqlite, 1)["catalogue_version"]
     schemas = on_sqlite.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["Answer"]["examples"][1]["strategy"] == "popularity"
     assert on_sqlite.get("/docs").status_code == 200
@@ -89,7 +89,7 @@ def test_metrics_count_outcomes_and_time_stages(on_sqlite: httpx.Client) -> None
     recommendations(on_sqlite, 1)
     recommendations(on_sqlite, NOBODY)
     on_sqlite.get("/v1/users/1/recommendations?n=0")
-    text = on_sqlite.get("/metrics").text
+    text = metrics(on_sqlite)
     for stage in ("features", "recall:item_cf", "rank", "rules", "explain", "total"):
         assert f'cinefeast_stage_seconds_bucket{{le="0.05",stage="{stage}"}}' in text
     for outcome in ("ok", "cold", "invalid"):
@@ -106,7 +106,7 @@ def test_a_dead_redis_degrades_until_it_is_back(on_redis: httpx.Client, redis_de
     assert (other["strategy"], len(other["items"])) == ("popularity", 10)
     assert other["degraded"][0].startswith("features: ")
     assert on_redis.get("/health/ready").status_code == 200
-    assert 'cinefeast_degraded_answers_total{stage="features"} 2.0' in on_redis.get("/metrics").text
+    assert 'cinefeast_degraded_answers_total{stage="features"} 2.0' in metrics(on_redis)
     response = on_redis.get("/v1/users/1/features", headers=WRITER)
     assert (response.status_code, response.headers["content-type"]) == (503, PROBLEM)
     assert response.json()["detail"].startswith("the online store (Redis at its address) does not answer")

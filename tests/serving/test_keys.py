@@ -10,7 +10,8 @@ import pytest
 from dbt_project.errors import CineFeastError
 from serving.config import VARIABLES
 from serving.keys import KeyRing
-from serving.runtime.server import check_reach, is_loopback, serve
+from serving.runtime.listener import is_loopback
+from serving.runtime.server import check_reach, serve
 from tests.serving.servers import KEYS, WRITER, served, wait_for
 
 READER = {"X-API-Key": "a-key-that-may-read"}
@@ -127,7 +128,7 @@ def test_no_other_address_than_loopback_is_open_unasked(
     for write in ({}, {"write_keys": "a-key-that-may-write"}):
         variables(**write)
         with pytest.raises(CineFeastError, match="without a read key") as caught:
-            serve(create_app, host, 0)
+            serve(create_app, create_app, host, 0)
         assert "export CINEFEAST_READ_KEYS=" in str(caught.value)
         assert "--open" in str(caught.value)
         assert check_reach(host, may_be_open=True)

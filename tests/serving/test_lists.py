@@ -6,14 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from tests.conftest import Demo
 from tests.fixture_films import Film
-from tests.serving.servers import ADMIN, KEYS, PATIENCE, WRITER, served
+from tests.serving.servers import KEYS, WRITER, served
 
 NOBODY = 999_999
 LISTS: dict[str, Callable[..., tuple[str, str, Any]]] = {
@@ -224,21 +220,3 @@ def test_features_are_those_of_the_models_with_version_and_age(client: httpx.Cli
     assert explained["versions"]["features"] == told["version"]
     assert client.get("/v1/users/11/features").status_code == 401
     assert client.get(f"/v1/users/{NOBODY}/features", headers=WRITER).status_code == 404
-
-
-def test_nothing_that_is_sent_makes_an_error_of_the_server(client: httpx.Client) -> None:
-    """What schemathesis makes of the OpenAPI, with an admin's key: 4xx at worst, and always what is documented."""
-    api = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
-    operations = [found.ok() for found in api.get_all_operations()]
-    assert len(operations) > 12
-    for operation in operations:
-
-        @settings(
-            max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-        )
-        @given(case=operation.as_strategy())
-        def check(case: Any) -> None:
-            response = case.call(headers=ADMIN, timeout=PATIENCE)
-            case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])
-
-        check()

@@ -34,6 +34,16 @@ def test_port_in_use(demo: Demo) -> None:
     assert f"port {port} on 127.0.0.1 is in use; next: cinefeast serve --port {port + 1}" in error
 
 
+def test_admin_port_in_use(demo: Demo) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = ("cinefeast", "serve", "--port", str(free_port()))
+        error = one_line(fails(demo.root, *command, CINEFEAST_ADMIN_PORT=str(port)))
+    assert f"port {port} on 127.0.0.1 is in use; next: export CINEFEAST_ADMIN_PORT={port + 1}" in error
+
+
 def test_nothing_applied(tmp_path: Path) -> None:
     error = one_line(fails(tmp_path, "cinefeast", "serve"))
     assert "no Feast registry" in error

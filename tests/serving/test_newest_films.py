@@ -203,7 +203,7 @@ def test_a_rating_of_a_wrong_clock_does_not_move_the_window() -> None:
     assert Counts.of(table).trending.numbers.tolist() == [2.0, 1.0]
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/", "/page.css", "/docs",
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/", "/page.css", "/docs",
                                   "/openapi.json", "/v1/popular", "/v1/films/1"])  # fmt: skip
 def test_head_answers_where_get_does(client: httpx.Client, path: str) -> None:
     got, headed = client.get(path), client.head(path)

@@ -7,7 +7,7 @@ import redis
 
 from tests.conftest import OnRedis, copy_of
 from tests.serving.redis_kinds import ended, redis_cluster
-from tests.serving.servers import KEYS, WRITER, served
+from tests.serving.servers import KEYS, WRITER, metrics, served
 
 VECTORS = {"CINEFEAST_USER_VECTORS": "version"}
 
@@ -23,7 +23,7 @@ def test_a_cluster_answers_like_one_server(on_redis: httpx.Client, redis_demo: O
             for user in (1, 2, 33, 1):
                 path = f"/v1/users/{user}/recommendations?n=20&explain=true"
                 assert client.get(path).json() == on_redis.get(path).json()
-            assert 'cinefeast_cache_total{cache="user_vector",outcome="hit"}' in client.get("/metrics").text
+            assert 'cinefeast_cache_total{cache="user_vector",outcome="hit"}' in metrics(client)
             film = client.get("/v1/users/1/recommendations").json()["items"][0]["movie_id"]
             event = {"event_id": "one", "kind": "rating", "user_id": 1, "movie_id": film, "rating": 4.5}
             told = client.post("/v1/events", json=event, headers=WRITER)

@@ -20,7 +20,7 @@ from serving.schemas.requests import CandidatesQuery, ListQuery
 from serving.telemetry.deadlines import Stages
 from serving.telemetry.metrics import Metrics
 from tests.features.online import equal
-from tests.serving.servers import KEYS, PATIENT, WRITER, served, wait_for
+from tests.serving.servers import KEYS, PATIENT, WRITER, metrics, served, wait_for
 
 SHARE = "CINEFEAST_LOG_FEATURES"
 ALL = {SHARE: "1"}
@@ -85,7 +85,7 @@ def test_a_log_that_cannot_be_written_costs_no_answer(copied: Path) -> None:
         assert len(ask(client, 3, "lost")) == 10
 
         def is_counted() -> bool:
-            return 'cinefeast_logged_answers_total{outcome="failed"} 1.0' in client.get("/metrics").text
+            return 'cinefeast_logged_answers_total{outcome="failed"} 1.0' in metrics(client)
 
         wait_for(is_counted, "the lost answer is counted")
         assert len(ask(client, 3, "again")) == 10

@@ -100,8 +100,12 @@ def test_what_is_set_is_in_force_at_once_and_empty_is_not_set(monkeypatch: pytes
         ("BUDGET_FEATURES", "600", "is no number of seconds", "0.5"),
         ("BUDGET_RECALL", "soon", "is no number of seconds", "1"),
         ("BUDGET_RANK", "nan", "is no number of seconds", "1"),
+        ("ALLOWED_HOSTS", "http://films.example.org", "is no list of names", "films.example.org"),
+        ("ALLOWED_HOSTS", "films.*", "is no list of names", "films.example.org"),
+        ("START_UP_TIMEOUT", "0", "is no number of seconds", "600"),
+        ("ADMIN_PORT", "65536", "is no port", "9464"),
         ("POSTERS", "yes", "is neither 0 nor 1", "1"),
-        ("RATE_LIMIT", "often", "is no rate", "100/second"),
+        ("RATE_LIMIT", "often", "is no rate", "1000/second"),
         ("LOG_FEATURES", "2", "is no share", "0.1"),
         ("USER_VECTORS", "sometimes", "is none of request, minutes, version, batch", "request"),
     ],
@@ -146,13 +150,13 @@ def test_the_server_tells_before_anything_is_loaded(
     monkeypatch.setenv("CINEFEAST_WORKSPACE", str(tmp_path))
     monkeypatch.setenv("CINEFEAST_RULE", "rules.toml")
     with pytest.raises(CineFeastError, match="no Feast registry"):
-        serve(create_app, "127.0.0.1", 0)
+        serve(create_app, create_app, "127.0.0.1", 0)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: CINEFEAST_RULE is not known")
     assert line.endswith("CINEFEAST_RULES is; next: cinefeast settings")
     monkeypatch.setenv("CINEFEAST_MAX_REQUESTS", "x")
     with pytest.raises(CineFeastError, match="CINEFEAST_MAX_REQUESTS='x'"):
-        serve(create_app, "127.0.0.1", 0)
+        serve(create_app, create_app, "127.0.0.1", 0)
 
 
 def test_the_doctor_tells_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +188,7 @@ def test_the_command_prints_all_and_no_secret(monkeypatch: pytest.MonkeyPatch) -
         ("TMDB_TOKEN", "set", "environment"),
         ("REDIS_CONNECTION_STRING", "localhost:6379", "environment"),
         ("CINEFEAST_MAX_REQUESTS", "7", "environment"),
-        ("CINEFEAST_READ_LIMIT", "1000/second", "default"),
+        ("CINEFEAST_READ_LIMIT", "500/second", "default"),
     ):
         assert (found[name]["value"], found[name]["source"]) == (value, source)
         assert re.search(rf"^ *{name} +{re.escape(value)} +{source} ", as_table.stdout, re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 
 from serving.telemetry.metrics import Metrics
 from tests.commands import REPOSITORY
-from tests.serving.servers import KEYS, WRITER, served, wait_for
+from tests.serving.servers import KEYS, WRITER, metrics, served, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_request_is_found_in_the_log_by_its_id(client: httpx.Client) -> None:
 
 def test_the_dashboard_asks_for_metrics_that_there_are(client: httpx.Client) -> None:
     client.get("/v1/users/1/recommendations")
-    told = client.get("/metrics").text
+    told = metrics(client)
     board = json.loads((REPOSITORY / "docs" / "grafana" / "serving.json").read_text())
     asked = {
         name

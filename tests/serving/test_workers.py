@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import re
+import runpy
 import signal
 import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import httpx
 import psutil
@@ -16,17 +21,22 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.runtime.protocol import BeatingServer
-from tests.commands import BIN, environment_of
+from tests.commands import BIN, REPOSITORY, environment_of
 from tests.conftest import Demo
-from tests.serving.servers import ADMIN, KEYS, PATIENCE, PATIENT, WRITER, free_port, served, wait_for
+from tests.serving.servers import ADMIN, KEYS, PATIENCE, PATIENT, WRITER, free_port, metrics, served, wait_for
 
 COUNT = "cinefeast_requests_total"
 
 
-def answered(url: str) -> float:
-    """How many answers /metrics tells of, asked on a connection of its own."""
-    families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=PATIENCE).text)
+def answered(client: httpx.Client) -> float:
+    """How many answers of all workers the admin port tells of."""
+    families = text_string_to_metric_families(metrics(client))
     return sum(sample.value for family in families for sample in family.samples if sample.name == COUNT)
+
+
+def workers_of(parent: psutil.Process) -> set[int]:
+    """The processes that answer: those that have models in memory, which the one of the admin port has not."""
+    return {child.pid for child in parent.children() if any("onnxruntime" in one.path for one in child.memory_maps())}
 
 
 def test_workers_share_what_they_know_and_are_replaced(demo: Demo, copied: Path) -> None:
@@ -55,16 +65,22 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, copied: Path)
         assert sorted(features["user_seen_movie_ids"]) == sorted(movie_ids)
 
         first = httpx.get(f"{url}/v1/popular", timeout=PATIENCE).json()["items"][0]["movie_id"]
-        counted = answered(url)
+        counted = answered(client)
         assert client.post(f"/v1/films/{first}/retire", headers=ADMIN).status_code == 200
         for _ in range(20):  # both
             answer = httpx.get(f"{url}/v1/popular", timeout=PATIENCE).json()
             assert first not in [item["movie_id"] for item in answer["items"]]
 
-        assert {answered(url) for _ in range(8)} == {counted + 20}, "of all workers, whichever is asked"
+        assert answered(client) == counted + 20, "of all workers"
+        assert metrics(client).count("cinefeast_served_info{") == 1
 
-        before = {child.pid for child in parent.children()}
+        before = workers_of(parent)
         assert len(before) == 2
+        for pid in before:
+            psutil.Process(pid).suspend()
+        assert answered(client) == counted + 20, "the admin port answers when no worker does"
+        for pid in before:
+            psutil.Process(pid).resume()
         os.kill(min(before), signal.SIGKILL)
         statuses: Counter[int] = Counter()
 
@@ -75,8 +91,8 @@ def test_workers_share_what_they_know_and_are_replaced(demo: Demo, copied: Path)
 
         wait_for(is_replaced, "another worker")
         assert statuses.keys() == {200}
-        assert len(parent.children()) == 2
-        assert answered(url) >= counted + 20, "what the dead one counted is still told"
+        assert len(workers_of(parent)) == 2
+        assert answered(client) >= counted + 20, "what the dead one counted is still told"
     assert not psutil.pid_exists(max(before)), "a worker outlived its parent"
 
 
@@ -89,13 +105,13 @@ def test_a_worker_that_hangs_is_replaced_and_none_outlives_a_parent_that_was_kil
         popen = subprocess.Popen([BIN / command[0], *command[1:]], env=environment, stdout=output, stderr=output)
         parent = psutil.Process(popen.pid)
         wait_for(lambda: log.read_text().count("ready:") == 2, "both workers")
-        hung = parent.children()[0]
+        hung = psutil.Process(min(workers_of(parent)))
         hung.suspend()
         wait_for(lambda: not psutil.pid_exists(hung.pid), "the worker that hangs is killed")
         assert f"worker {hung.pid} was silent for 30 s: killed" in log.read_text()
         wait_for(lambda: log.read_text().count("ready:") == 3, "another worker")
+        assert len(workers_of(parent)) == 2
         workers = parent.children()
-        assert len(workers) == 2
         parent.kill()
         popen.wait(PATIENCE)
         wait_for(lambda: not any(worker.is_running() for worker in workers), "workers end with their parent")
@@ -145,3 +161,46 @@ def test_a_folder_for_metrics_that_was_inherited_does_not_count(tmp_path: Path) 
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True, check=True)
     assert found.stdout == "True\n"
+
+
+HANGS_ONCE = """
+import sys, time
+from pathlib import Path
+from dbt_project.errors import CineFeastError
+from serving.runtime.supervisor import Supervisor
+
+def work(beat):
+    tried = Path(sys.argv[1])
+    if not tried.exists():
+        tried.touch()
+        time.sleep(1000)
+    raise CineFeastError("the second one began", "nothing")
+
+Supervisor([work], lambda pid: None, patience=1000.0, start_up=1.0).supervise()
+"""
+
+
+def test_a_worker_that_never_becomes_ready_is_replaced(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGS_ONCE, str(tmp_path / "tried")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    first, second, last = ended.stderr.splitlines()
+    assert re.fullmatch(
+        r"worker \d+ was not ready after 1 s: killed; next: export CINEFEAST_START_UP_TIMEOUT=2,.*", first
+    )
+    assert re.fullmatch(r"worker \d+ ended \(-9\): starting another", second)
+    assert last == "error: the second one began; next: nothing"
+    assert ended.returncode == 1
+
+
+def test_load_is_made_with_a_key_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        """Locust's, as far as it is used."""
+
+    asked: list[dict[str, str]] = []
+    Client.client = SimpleNamespace(get=lambda path, headers, **_: asked.append(headers) or nullcontext(MagicMock()))
+    monkeypatch.setitem(sys.modules, "locust", SimpleNamespace(FastHttpUser=Client, task=lambda one: one))
+    monkeypatch.delenv("CINEFEAST_READ_KEYS", raising=False)
+    for name, value in (("KEY", ""), ("CINEFEAST_READ_KEYS", "a-key-that-may-read, b"), ("KEY", "another-key")):
+        monkeypatch.setenv(name, value)
+        runpy.run_path(str(REPOSITORY / "tests" / "load" / "locustfile.py"))["Client"]().recommendations()
+    assert asked == [{}, {"X-API-Key": "a-key-that-may-read"}, {"X-API-Key": "another-key"}]
