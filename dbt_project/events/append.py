@@ -68,18 +68,25 @@ def append_lines(path: Path, events: pa.Table) -> None:
     encoder = json.JSONEncoder(default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     lines = "".join(f"{encoder.encode({**row, LANDED_AT: landed_at})}\n" for row in events.to_pylist())
     is_new = not path.exists()
-    with path.open("ab+") as file:
+    # without a buffer: one that a full disk did not take would be written again, by truncate or close
+    with path.open("ab+", buffering=0) as file:
         end = whole_lines(file)
         file.truncate(end)  # the rest was being written by one who was killed, and was never acknowledged
         try:
-            file.write(lines.encode())
-            file.flush()
+            write_all(file, lines.encode())
             os.fsync(file.fileno())
         except OSError:
             file.truncate(end)
             raise
     if is_new:
         flush(path.parent)
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write to a file that may take a part at a time."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def whole_lines(file: IO[bytes]) -> int:
