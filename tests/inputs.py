@@ -1,6 +1,6 @@
 """Made-up inputs for a property: some for the quick suite, the same every time, and many more for the slow one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +11,18 @@ QUICK_OR_SLOW = pytest.mark.parametrize("times", [1, pytest.param(40, marks=pyte
 """How many times the inputs of the quick suite a test tries."""
 
 
-def try_all(what: str, inputs: SearchStrategy[Any], check: Callable[[Any], None], count: int, times: int) -> int:
-    """Check `count * times` inputs, shrink one that fails, and print how many there were."""
-    tried = 0
+def try_all(
+    what: str,
+    inputs: SearchStrategy[Any],
+    check: Callable[[Any], None],
+    count: int,
+    times: int,
+    known: Sequence[Any] = (),
+) -> int:
+    """Check those that failed once and `count * times` others, shrink one that fails; print how many there were."""
+    for given_input in known:
+        check(given_input)
+    tried = len(known)
 
     @settings(
         max_examples=count * times,

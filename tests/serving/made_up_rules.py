@@ -91,3 +91,10 @@ RULE_FILES = st.one_of(
     st.binary(max_size=20),
     st.integers(1, 4000).map(lambda depth: b"salt = " + b"[" * depth),
 )
+KNOWN = [
+    b"[variants.a]\ntraffic_weight = 1\nsettings = { hide = 5 }",
+    b"salt = " + b"[" * 2000,
+    b"[everywhere]\npins = [{ movie_id = 1000000000000000000000, place = 1 }]",
+    b"[variants.a]\ntraffic_weight = inf",
+]
+"""Those that failed once."""

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import psutil
@@ -50,7 +51,7 @@ def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workers:
     return Workers(tmp_path)
 
 
-def started(target: Callable[[], None]) -> psutil.Process:
+def started(target: Callable[[], None]) -> ForkProcess:
     """The supervisor in a process of its own."""
     fork = FORK.Process(target=target)
     fork.start()
@@ -63,7 +64,8 @@ def test_a_worker_that_cannot_start_again_yet_ends_no_other(workers: Workers) ->
     first, other = psutil.Process(server.pid).children()
     workers.is_away.touch()
     first.kill()
-    wait_for(lambda: workers.count("failed") > 2, "it is tried again")
+    wait_for(lambda: workers.count("failed") > 2 or not server.is_alive(), "it is tried again")
+    assert server.is_alive()
     assert other.is_running()
     workers.is_away.unlink()
     wait_for(lambda: workers.count("answers") == 3, "another one answers")
