@@ -5,6 +5,8 @@
 # make audit     known vulnerabilities of the installed packages, by pip-audit; fails where there are any
 # make truth     every feature online against history, for 10,000 users and every film, on SQLite and Redis
 # make soak      events by four writers while dbt builds, every fifth killed, and feast materializes: SECONDS=600
+# make bulkhead  the worst day: Redis killed, disk full, ledger damaged, a worker stopped, the clock wrong, slow bodies and a
+#                bulk load at once, beside eight readers: SECONDS=120; ends with one line of JSON
 # make collect   the TMDb collector against a stub that answers from real documents ($CINEFEAST_REAL_DATA) and fails often
 # make diagram   docs/architecture.svg anew from docs/architecture.dot, by Graphviz (apt-get install graphviz)
 # make tables    the tables of the documentation anew from docs/results
@@ -28,7 +30,7 @@ USERS ?= 900
 HOST ?= http://127.0.0.1:8000
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder  # in the order of tests/order.py
 
-.PHONY: install demo test test-slow audit truth soak collect lint diagram tables peers load clean
+.PHONY: install demo test test-slow audit truth soak bulkhead collect lint diagram tables peers load clean
 
 install: $(VENV)/.installed
 
@@ -50,7 +52,7 @@ lint: install
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -rs
 
-# but for truth, soak and collect: these want much time or real data
+# but for truth, soak, bulkhead and collect: these want much time or real data
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m 'slow and not scale' -rs
 
@@ -62,6 +64,9 @@ truth: install
 
 soak: install
 	SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -m slow -s tests/serving/test_soak.py
+
+bulkhead: install
+	@SECONDS=$(or $(SECONDS),120) $(BIN)/pytest -m slow -s --show-capture=no tests/bulkhead
 
 collect: install
 	$(BIN)/pytest -m slow -rs -s tests/ingest/test_collector_at_scale.py

@@ -16,6 +16,6 @@ class CineFeastError(click.ClickException):
     """
 
     def __init__(self, what: str, next_command: str) -> None:
-        super().__init__(f"{what}; next: {next_command}")
-        self.what = what
-        self.next_command = next_command
+        # what names may have line ends in it: a file's, a value's
+        self.what, self.next_command = " ".join(what.splitlines()), " ".join(next_command.splitlines())
+        super().__init__(f"{self.what}; next: {self.next_command}")

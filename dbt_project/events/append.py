@@ -92,19 +92,26 @@ def write_lines(path: Path, events: pa.Table) -> tuple[IO[bytes], int]:
     encoder = json.JSONEncoder(default=text, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     lines = "".join(f"{encoder.encode({**row, LANDED_AT: landed_at})}\n" for row in events.to_pylist())
     is_new = not path.exists()
-    file = path.open("ab+")
+    # without a buffer: one that a full disk did not take would be written again, by truncate or close
+    file = path.open("ab+", buffering=0)
     start = whole_lines(file)
     try:
         file.truncate(start)  # the rest was being written by one who was killed, and was never acknowledged
         if is_new:
             flush(path.parent)  # before anybody else waits for lines in it
-        file.write(lines.encode())
-        file.flush()
+        write_all(file, lines.encode())
     except BaseException:
         with file:
             file.truncate(start)
         raise
     return file, start
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write to a file that may take a part at a time."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def whole_lines(file: IO[bytes]) -> int:

@@ -1,6 +1,7 @@
 """Opening a MovieLens archive and its members, with what is wrong said in one line."""
 
 import hashlib
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -50,8 +51,12 @@ def open_archive(path: Path, dataset: MovieLens) -> Iterator[zipfile.ZipFile]:
             yield archive
     except zipfile.BadZipFile as error:
         raise CineFeastError(f"{path} is damaged or not a zip: {error}", again) from None
-    except (zlib.error, EOFError, NotImplementedError) as error:
+    except (zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise CineFeastError(f"{path} cannot be unpacked: {error or 'it ends too early'}", again) from None
+    except OSError as error:
+        if error.errno is not None:  # of a disk; bz2's own has none
+            raise
+        raise CineFeastError(f"{path} cannot be unpacked: {error}", again) from None
 
 
 def find_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo | None:

@@ -33,9 +33,13 @@ WAITING_REQUESTS = 32
 """Requests with events that wait at most; one more is told to come again."""
 AGAIN = 1.0
 """Seconds until an online store that did not answer is asked again."""
+LOOKED_AT_EVERY = 2.0
+"""Seconds after which it is looked again whether the ledger is sound."""
 STUCK = 30.0
 """Seconds until events that the store answered for and could not take, such as of a film without features, are tried
 again."""
+LEDGER_ERRORS = (sqlite3.Error, OSError)
+"""What a ledger raises that cannot be used this time."""
 PRUNED_EVERY = 3600.0
 """Seconds after which ids that are old enough are forgotten again."""
 
@@ -66,6 +70,8 @@ class EventLog:
         self._after = ""
         """Where in the ledger the catching up is."""
         self._keep_days, self._prune_at = settings().keep_accepted_days, 0.0
+        self._look_at = 0.0
+        """When the ledger is looked at again."""
         self._stuck = 0
         """Events passed by in this round of catching up."""
         self._started: Future[None] = Future()
@@ -117,6 +123,8 @@ class EventLog:
         """Take what was sent, or some of what waits; under load some of what waits every AGAIN seconds."""
         if sent := self._next():
             self._take(ledger, sent)
+        if time.monotonic() >= self._look_at:
+            self._look(ledger)
         if time.monotonic() >= self._prune_at:
             self._forget_old(ledger)
         if self._behind and time.monotonic() >= self._round_at:
@@ -124,12 +132,20 @@ class EventLog:
             if sent:
                 self._round_at = max(self._round_at, time.monotonic() + AGAIN)
 
+    def _look(self, ledger: Ledger) -> None:
+        """Find out that the ledger is damaged before somebody sends an event or asks for a chart."""
+        self._look_at = time.monotonic() + LOOKED_AT_EVERY
+        try:
+            ledger.check()
+        except LEDGER_ERRORS as error:
+            log.warning("the ledger of accepted events cannot be read: %s", error)
+
     def _forget_old(self, ledger: Ledger) -> None:
         """Forget the ids of events that were accepted long ago."""
         self._prune_at = time.monotonic() + PRUNED_EVERY
         try:
             ledger.forget_done(time.time() - self._keep_days * 86_400)
-        except sqlite3.Error as error:
+        except LEDGER_ERRORS as error:
             log.warning("old ids of events are kept for now: %s", error)
 
     def _refuse_the_rest(self) -> None:
@@ -190,7 +206,7 @@ class EventLog:
     def _is_online(self, ledger: Ledger, event_ids: set[str]) -> bool:
         try:
             return not ledger.not_online(event_ids)
-        except sqlite3.Error as error:
+        except LEDGER_ERRORS as error:
             log.warning("whether %d events are online is not known: %s", len(event_ids), error)
             return False
 
@@ -249,7 +265,7 @@ class EventLog:
         """Try some of the events that wait, each once a round; a round that passed some by is followed by a rest."""
         try:
             page, backlog = ledger.waiting(MOST_EVENTS, self._after), ledger.backlog()
-        except sqlite3.Error as error:
+        except LEDGER_ERRORS as error:
             log.warning("the events that wait cannot be read: %s", error)
             self._round_at = time.monotonic() + AGAIN
             return

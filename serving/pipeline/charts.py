@@ -18,7 +18,7 @@ import pyarrow as pa
 from feature_repo.running import RECENT_SECONDS
 from models.columns import arrays, integers, ragged
 from models.ids import Ids
-from serving.events.ledger import renewed_since
+from serving.events.ledger import Mark, renewed_since
 from serving.features.reader import OnlineFeatures
 from serving.telemetry.deadlines import StageError, Stages
 
@@ -104,13 +104,13 @@ class Charts:
     def __init__(self, features: OnlineFeatures, movie_ids: np.ndarray, ledger: Path, stages: Stages) -> None:
         self._features, self._ledger, self._stages = features, ledger, stages
         self._lock = threading.Lock()
-        self._number = renewed_since(ledger, 0)[0]  # before the films are read: what comes meanwhile is read again
+        self._mark = renewed_since(ledger, Mark())[0]  # before the films are read: what comes meanwhile is read again
         self._counts = Counts.of(features.counts(movie_ids))
 
     def now(self) -> tuple[Counts, str | None]:
         """The counts, and why they are not those of now where the store does not tell."""
         try:
-            number, films = renewed_since(self._ledger, self._number)
+            mark, films = renewed_since(self._ledger, self._mark)
             if not films:
                 return self._counts, None
             with self._lock:
@@ -119,7 +119,7 @@ class Charts:
                     self._stages.budgets["features"],
                     lambda: self._features.counts(np.array(films, np.int64)),
                 )
-                self._counts, self._number = self._counts.renewed(table), max(self._number, number)
+                self._counts, self._mark = self._counts.renewed(table), mark
         except (StageError, sqlite3.Error) as error:
             return self._counts, f"{error}; the ratings counted are those of before"
         return self._counts, None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from dbt_project import genres
+from dbt_project.whole_numbers import LARGEST
 
 CONTROL = "control"
 
@@ -56,7 +57,7 @@ class ItemFilter(Part):
 class Pin(Part):
     """A film at a fixed place, for everyone who has not seen or hidden it."""
 
-    movie_id: int
+    movie_id: int = Field(ge=0, le=LARGEST)
     """The film."""
     place: int = Field(ge=1)
     """Its place, from 1."""
@@ -110,7 +111,7 @@ class RuleSettings(Part):
 class Variant(Part):
     """One of several configurations that users are divided among."""
 
-    traffic_weight: float = Field(ge=0)
+    traffic_weight: float = Field(ge=0, allow_inf_nan=False)
     """Its users, in relation to the other weights."""
     settings: dict[str, Any] = {}
     """What differs from the rules for all."""
@@ -138,6 +139,7 @@ class Rules(Part):
         """A variant's settings."""
         given = self.everywhere.model_dump(exclude_unset=True)
         changed = self.variants[name].settings
+        RuleSettings.model_validate(changed)
         hidden = [*given.get("hide", []), *changed.get("hide", [])]  # a variant hides more, never less
         return RuleSettings.model_validate(given | changed | {"hide": hidden})
 

@@ -13,6 +13,9 @@ from serving.runtime.worker import FAULT, GRACE, Beat, run, tell
 
 PAUSE = 1.0
 """Seconds before a worker that died is replaced."""
+LONG_PAUSE = 5.0
+"""Seconds before one is that met a CineFeastError while others answer, such as of a store that is away: each try costs
+those others."""
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 Work = Callable[[Beat], None]
@@ -50,9 +53,11 @@ class Supervisor:
     ends_at: float | None = None
     """When those that have not ended are killed; None while nobody is to end."""
     is_at_fault: bool = False
+    has_answered: bool = False
+    """Whether any worker ever did: then what the user set is right, and what fails may go well later."""
 
     def supervise(self) -> None:
-        """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError.
+        """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError before any has answered.
 
         Call it before anything heavy is imported and any thread runs: workers are forked.
         """
@@ -95,7 +100,7 @@ class Supervisor:
         heard, _, _ = select.select([worker.pulse for worker in self.workers.values()], [], [], 1.0)
         for worker in self.workers.values():
             if worker.pulse in heard and os.read(worker.pulse, 4096):
-                worker.last = time.monotonic()
+                worker.last, self.has_answered = time.monotonic(), True
         if heard:
             time.sleep(0.1)  # the pipe of one that has died is heard at once, time and again
 
@@ -119,12 +124,12 @@ class Supervisor:
         """Start another one in place of a worker that ended, unless all are to."""
         os.close(worker.pulse)
         self.ended(worker.pid)
-        if code == FAULT:
+        if code == FAULT and not self.has_answered:
             self.is_at_fault = True
             self.end()
         elif self.ends_at is None:
             print(f"worker {worker.pid} ended ({code}): starting another", file=sys.stderr)
-            time.sleep(PAUSE)
+            time.sleep(LONG_PAUSE if code == FAULT else PAUSE)
             self.start(worker.work)
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ What is written online is a stub's here; tests/serving/test_loop.py has the real
 
 import asyncio
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ from serving.api.routes.events import add_events
 from serving.doctor.events import events_check
 from serving.errors import NotWrittenError, OverloadedError
 from serving.events import writer
-from serving.events.ledger import Backlog, Ledger, read_backlog
+from serving.events.ledger import Backlog, Ledger, Mark, read_backlog, renewed_since
+from serving.events.ledger_file import moved_aside
 from serving.events.writer import EventLog
 from serving.schemas.events import Event, Receipt
 from serving.telemetry.metrics import Metrics
@@ -106,11 +108,13 @@ def ledger_file(space: Workspace) -> Path:
 def test_an_error_within_a_transaction_ends_with_it(tmp_path: Path, step: str) -> None:
     ledger = Ledger(tmp_path / "accepted.db")
     ledger.accept([event("a")], lambda events: None)
-    ledger._connection.execute("create trigger full before update on accepted begin select raise(fail, 'full'); end")
+    with closing(sqlite3.connect(tmp_path / "accepted.db")) as other:
+        other.execute("create trigger full before update on accepted begin select raise(fail, 'full'); end")
     arguments: Any = {"are_online": ([event("a")],), "_set_aside": ("a", "{}", "reason")}[step]
     with pytest.raises(sqlite3.Error, match="full"):
         getattr(ledger, step)(*arguments)
-    ledger._connection.execute("drop trigger full")
+    with closing(sqlite3.connect(tmp_path / "accepted.db")) as other:
+        other.execute("drop trigger full")
     assert ledger.accept([event("b")], lambda events: None) == [event("b")]
     assert [one.event_id for one in ledger.waiting(10).events] == ["a", "b"]
     with closing(Ledger(tmp_path / "accepted.db")) as other:  # another worker is not locked out
@@ -128,14 +132,66 @@ def test_nothing_is_accepted_that_was_not_landed(tmp_path: Path) -> None:
     assert ledger.accept([event("a")], lambda events: None) == [event("a")]
 
 
-def test_a_damaged_ledger_ends_the_start_in_one_line(started: Callable[[], EventLog], space: Workspace) -> None:
+def damage(path: Path) -> None:
+    """Overwrite it in place, and what SQLite has not put into it yet, as another process: this one's locks would go."""
+    junk = path.with_name("junk")
+    junk.write_bytes(b"no database" * 10_000)
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        subprocess.run(["cp", junk, file], check=True)
+
+
+def test_a_damaged_ledger_is_moved_aside_at_the_start(started: Callable[[], EventLog], space: Workspace) -> None:
     space.events.mkdir(parents=True)
     ledger_file(space).write_bytes(b"no database" * 1000)
     with pytest.raises(CineFeastError, match=r"accepted\.db cannot be used: file is not a database; next: mv "):
-        started()
-    assert ledger_file(space).read_bytes().startswith(b"no database"), "nothing was overwritten"
-    with pytest.raises(CineFeastError, match="cannot be used"):
         events_check(space)
+    assert started().submit([event("a")]).result().accepted == 1
+    aside = ledger_file(space).with_name("accepted.db.damaged")
+    assert aside.read_bytes().startswith(b"no database"), "nothing was overwritten"
+    check = events_check(space)
+    assert (check.status, "accepted.db.damaged was damaged" in check.detail) == ("warn", True)
+
+
+def test_workers_go_on_with_another_ledger_once_theirs_is_damaged(
+    started: Callable[[], EventLog], store: StubStore, space: Workspace
+) -> None:
+    """Nobody sends anything meanwhile: they find out by themselves, and so do charts, which read it."""
+    logs = [started(), started()]
+    for number, log in enumerate(logs):
+        assert log.submit([event(f"before-{number}", number)]).result().accepted == 1
+    mark, films = renewed_since(ledger_file(space), Mark())
+    assert films == [0, 1]
+    for turn in range(2):
+        damage(ledger_file(space))
+        wait_for(lambda turn=turn: len(moved_aside(ledger_file(space))) == turn + 1, "the damaged ledger is moved")
+        wait_for(lambda: ledger_file(space).exists(), "another one")
+        assert logs[0].submit([event(f"after-{turn}", 7 + turn)]).result() == Receipt(
+            accepted=1, repeated=0, online=True
+        )
+        assert logs[1].submit([event(f"after-{turn}", 7 + turn)]).result() == Receipt(
+            accepted=0, repeated=1, online=True
+        )
+        mark, films = renewed_since(ledger_file(space), mark)
+        assert films == [7 + turn], "counted anew"
+    assert store.landed == [0, 1, 7, 8]
+
+
+def test_what_a_ledger_does_not_know_is_not_called_online(tmp_path: Path) -> None:
+    """It may have been in one that was damaged a moment ago."""
+    ledger = Ledger(tmp_path / "accepted.db")
+    ledger.accept([event("a")], lambda events: None)
+    assert ledger.not_online(["a", "b"]) == {"a", "b"}
+    ledger.are_online([event("a")])
+    assert ledger.not_online(["a", "b"]) == {"b"}
+
+
+def test_a_ledger_that_was_moved_away_is_let_go_of(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.db"
+    ledger = Ledger(path)
+    ledger.accept([event("a")], lambda events: None)
+    path.rename(tmp_path / "elsewhere")
+    assert ledger.accept([event("a")], lambda events: None) == [event("a")]
+    assert path.exists()
 
 
 def test_a_row_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 from collections import Counter
@@ -123,6 +124,28 @@ def test_a_full_disk_lands_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             append(space.events / RATINGS, ratings(2, 3))
     seal_events(space)
     assert seen_by_dbt(space) == [1]
+
+
+def test_a_disk_that_takes_half_of_a_request_keeps_none_of_it(tmp_path: Path) -> None:
+    """A limit on the size of files fails in the middle of a write, as a full disk does."""
+    space = Workspace(tmp_path)
+    append(space.events / RATINGS, ratings(1))
+    file = space.events / RATINGS / "pending" / appending.OPEN
+    size = file.stat().st_size
+
+    def land() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * size, resource.RLIM_INFINITY))
+        with pytest.raises(OSError, match="File too large"):
+            append(space.events / RATINGS, ratings(*range(2, 12)))
+
+    child = FORK.Process(target=land)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert file.stat().st_size == size
+    append(space.events / RATINGS, ratings(12))
+    seal_events(space)
+    assert seen_by_dbt(space) == [1, 12]
 
 
 def test_a_line_that_is_no_event_is_named(tmp_path: Path) -> None:
