@@ -53,11 +53,11 @@ class Supervisor:
     ends_at: float | None = None
     """When those that have not ended are killed; None while nobody is to end."""
     is_at_fault: bool = False
-    has_answered: bool = False
-    """Whether any worker ever did: then what the user set is right, and what fails may go well later."""
+    answered: set[Work] = field(default_factory=set)
+    """The works at which some worker answered once: what the user set for it is right, and what fails may yet go well."""
 
     def supervise(self) -> None:
-        """Run until SIGINT or SIGTERM; SystemExit where a worker met a CineFeastError before any has answered.
+        """Run until SIGINT or SIGTERM; SystemExit where one met a CineFeastError before any at its work has answered.
 
         Call it before anything heavy is imported and any thread runs: workers are forked.
         """
@@ -100,7 +100,8 @@ class Supervisor:
         heard, _, _ = select.select([worker.pulse for worker in self.workers.values()], [], [], 1.0)
         for worker in self.workers.values():
             if worker.pulse in heard and os.read(worker.pulse, 4096):
-                worker.last, self.has_answered = time.monotonic(), True
+                worker.last = time.monotonic()
+                self.answered.add(worker.work)
         if heard:
             time.sleep(0.1)  # the pipe of one that has died is heard at once, time and again
 
@@ -124,7 +125,7 @@ class Supervisor:
         """Start another one in place of a worker that ended, unless all are to."""
         os.close(worker.pulse)
         self.ended(worker.pid)
-        if code == FAULT and not self.has_answered:
+        if code == FAULT and worker.work not in self.answered:
             self.is_at_fault = True
             self.end()
         elif self.ends_at is None:

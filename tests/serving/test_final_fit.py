@@ -248,12 +248,9 @@ def test_ended_half_way_it_leaves_what_was_served(
 def test_a_film_of_an_hour_ago_that_ten_people_liked_is_recommended(
     final: tuple[Workspace, list[str], str], demo: Demo, tmp_path: Path
 ) -> None:
-    """By a server that runs all the time: the film comes with an event, `cinefeast refresh` brings it into the lists."""
-    root, film, hour_ago = (
-        copy_of(final[0].root, tmp_path / "workspace"),
-        900_001,
-        datetime.now(UTC) - timedelta(hours=1),
-    )
+    """By a server that runs all the time: `cinefeast refresh` brings the film into the lists."""
+    root, film = copy_of(final[0].root, tmp_path / "workspace"), 900_001
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
     liked, _ = Counter(movie for _, movie, *_ in demo.data.ratings).most_common(1)[0]
     raters = sorted({user for user, movie, *_ in demo.data.ratings if movie == liked})
     ten, others = raters[:10], raters[10:20]

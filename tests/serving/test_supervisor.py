@@ -40,9 +40,27 @@ class Workers:
         """How many processes came so far."""
         return len(list(self.folder.glob(f"{what}-*")))
 
+    def other_work(self, beat: Beat) -> None:
+        """Answer whatever is away, as the admin port does."""
+        (self.folder / "other").touch()
+        while True:
+            beat()
+            signal.sigtimedwait([], 0.1)
+
     def supervise(self) -> None:
         """Both of them."""
-        Supervisor(self.work, lambda _: None, 60).supervise(2)
+        Supervisor([self.work] * 2, lambda _: None, 60, 600).supervise()
+
+    def supervise_with_another(self) -> None:
+        """Both of them, a while after one with other work."""
+        works = [self.other_work, *[self.when_the_other_answers] * 2]
+        Supervisor(works, lambda _: None, 60, 600).supervise()
+
+    def when_the_other_answers(self, beat: Beat) -> None:
+        """Work once the other one has told that it answers."""
+        wait_for((self.folder / "other").exists, "the other one answers")
+        signal.sigtimedwait([], 2)
+        self.work(beat)
 
 
 @pytest.fixture
@@ -74,9 +92,11 @@ def test_a_worker_that_cannot_start_again_yet_ends_no_other(workers: Workers) ->
     assert server.exitcode == 0
 
 
-def test_what_no_worker_can_start_with_ends_the_server(workers: Workers) -> None:
+@pytest.mark.parametrize("how", [Workers.supervise, Workers.supervise_with_another])
+def test_what_no_worker_can_start_with_ends_the_server(workers: Workers, how: Callable[[Workers], None]) -> None:
+    """Also while the admin port answers."""
     workers.is_away.touch()
-    server = started(workers.supervise)
+    server = started(lambda: how(workers))
     server.join()
     assert server.exitcode == 1
     assert workers.count("answers") == 0
