@@ -54,7 +54,7 @@ class Supervisor:
     """When those that have not ended are killed; None while nobody is to end."""
     is_at_fault: bool = False
     answered: set[Work] = field(default_factory=set)
-    """The works at which some worker answered once: what the user set for it is right, and what fails may yet go well."""
+    """The works at which some worker answered once: what the user set for it is right, and what fails may go well."""
 
     def supervise(self) -> None:
         """Run until SIGINT or SIGTERM; SystemExit where one met a CineFeastError before any at its work has answered.
