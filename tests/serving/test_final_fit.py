@@ -20,6 +20,7 @@ from dbt_project.workspace import Workspace
 from feature_repo.offline_store.warehouse import open_warehouse
 from models.artifacts import checksum
 from models.served import CHANNELS, RANKER, served_models
+from models.train import forget_final
 from serving.doctor.artifacts import artifacts_check, learned_check, reports_check
 from serving.doctor.warehouse import read_warehouse
 from tests.commands import UNTESTED, dbt_build, environment_of, materialize, run, start
@@ -188,12 +189,16 @@ def test_only_a_whole_set_of_the_same_choices_is_served(
     shown.rename(aside)
     assert served_models(space.artifacts).fit == "evaluation"
     aside.rename(shown)
+    forget_final(space)
     assert served_models(space.artifacts).fit == "final"
     config = space.artifacts / "sequence" / "config.json"
     config.write_text(config.read_text().replace('"seed": 0', '"seed": 1', 1))
     found = served_models(space.artifacts)
     assert (found.fit, found.folder) == ("evaluation", space.artifacts)
     assert found.version.startswith("evaluation-")
+    forget_final(space)
+    assert not [path for path in space.artifacts.iterdir() if "final" in path.name], "nothing would serve it again"
+    assert not (space.samples / "final").exists()
 
 
 def test_what_is_not_one_set_is_refused(demo: Demo, tmp_path: Path) -> None:
