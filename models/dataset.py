@@ -155,7 +155,7 @@ class Dataset:
         """
         user_ids = np.unique(integers(self.interactions(*SPLITS[: SPLITS.index(until) + 1]), "user_id"))
         if self.protocol == "time":
-            moments = pd.Series(pd.Timestamp(self.cut_off(until)).tz_localize(None), index=user_ids)
+            moments = pd.Series(pd.Timestamp(self.read_at(until)).tz_localize(None), index=user_ids)
         else:
             later = self.interactions(*SPLITS[SPLITS.index(until) + 1 :]).to_pandas()
             moments = later.groupby("user_id")["event_timestamp"].min().reindex(user_ids)
@@ -171,6 +171,12 @@ class Dataset:
         stamps = microseconds(later)
         return datetime.fromtimestamp((stamps.min() if after else stamps.max() + 1) / 1e6, UTC)
 
+    def read_at(self, until: Split) -> datetime:
+        """As of when users and films are read who learn up to `until`: its end; now after the last, where nothing is
+        to come, so that what arrived after the newest rating was given counts."""
+        end = self.cut_off(until)
+        return end if until != SPLITS[-1] else max(end, datetime.now(UTC))
+
     def learned_until(self, until: Split) -> datetime:
         """The moment of the newest rating that is learned by who learns up to `until`."""
         stamps = microseconds(self.interactions(*SPLITS[: SPLITS.index(until) + 1]))
@@ -183,7 +189,7 @@ class Dataset:
         within them: other users' held-out events before it count, nothing after it does.
         """
         if self.protocol == "time":
-            moment = f"TIMESTAMP '{self.cut_off(until):%Y-%m-%d %H:%M:%S.%f}'"
+            moment = f"TIMESTAMP '{self.read_at(until):%Y-%m-%d %H:%M:%S.%f}'"
             frame = f"SELECT movie_id, {moment} AS event_timestamp FROM core.dim_movies"
         else:
             wanted = ", ".join(f"'{split}'" for split in SPLITS[: SPLITS.index(until) + 1])

@@ -6,12 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dbt_project.errors import CineFeastError
 from models.dataset import Dataset
 from tests.models.conftest import SMALL, untrained
 from tests.models.synthetic import GROUPS, PER_GROUP, PlantedStore, group_of, planted
+from tests.models.test_sequence import SMALL as SMALL_SEQUENCE
 
+ALL = SMALL | {"sequence": SMALL_SEQUENCE}
 NEWEST = 1000 + 2 * PER_GROUP + 7
 """A film of the third group, with others before and behind it."""
+
+
+LATER = pd.Timestamp("2022-01-01")
 
 
 def before_the_film() -> Dataset:
@@ -37,7 +43,7 @@ def with_the_film() -> Dataset:
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Any]:
     data = before_the_film()
-    channels = {kind: untrained(kind, **small) for kind, small in SMALL.items()}
+    channels = {kind: untrained(kind, **small) for kind, small in ALL.items()}
     for channel in channels.values():
         channel.fit(data, "test")
     return channels
@@ -48,11 +54,11 @@ def users_of(data: Dataset, group: int) -> tuple[Any, list[np.ndarray], list[int
     ratings = data.interactions().to_pandas()
     watched = ratings.groupby("user_id")["movie_id"].agg(set)
     ids = [user for user, films in watched.items() if group_of(min(films)) == group and NEWEST not in films]
-    frame = pd.DataFrame({"user_id": ids, "event_timestamp": pd.Timestamp("2022-01-01")})
+    frame = pd.DataFrame({"user_id": ids, "event_timestamp": LATER})
     return data.users("recall_two_tower_v2", frame), data.seen(frame), ids
 
 
-@pytest.mark.parametrize("kind", list(SMALL))
+@pytest.mark.parametrize("kind", list(ALL))
 def test_nothing_new_changes_nothing(kind: str, fitted: dict[str, Any]) -> None:
     fresh = fitted[kind].refreshed(before_the_film())
     expected = fitted[kind].tensors()
@@ -89,6 +95,33 @@ def test_a_tower_knows_a_film_by_its_features(fitted: dict[str, Any]) -> None:
     place = [int(np.flatnonzero(line == NEWEST)[0]) for line in fresh.recommend(users, len(groups), seen)[0]]
     assert np.median(place) < PER_GROUP
     assert NEWEST not in trained.recommend(users, len(groups), seen)[0]
+
+
+def test_a_sequence_model_knows_a_film_by_its_facts(fitted: dict[str, Any]) -> None:
+    """Films that it had learned keep their vectors to the last bit, and users theirs who have not seen the film."""
+    data, trained = with_the_film(), fitted["sequence"]
+    fresh = trained.refreshed(data)
+    assert fresh.films.values.tolist() == [*trained.films.values.tolist(), NEWEST]
+    assert np.array_equal(fresh.vectors[:-1], trained.vectors)
+    groups = np.array([group_of(film) for film in trained.films.values])
+    near = fresh.vectors[:-1] @ fresh.vectors[-1]
+    means = [near[groups == group].mean() for group in range(GROUPS)]
+    assert int(np.argmax(means)) == group_of(NEWEST)
+
+    users, seen, ids = users_of(data, group_of(NEWEST))
+    histories = data.users("recall_history_v1", pd.DataFrame({"user_id": ids, "event_timestamp": LATER}))
+    assert np.array_equal(fresh.user_vectors(histories)[0], trained.user_vectors(histories)[0])
+    assert (fresh.recommend(histories, len(groups) + 1, seen)[0] == NEWEST).any(axis=1).all()
+
+
+def test_facts_of_another_kind_are_refused(fitted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = type(fitted["sequence"])._facts
+    more = lambda *asked: np.pad(facts(*asked), ((0, 0), (0, 1)))  # noqa: E731
+    monkeypatch.setattr(type(fitted["sequence"]), "_facts", more)
+    with pytest.raises(
+        CineFeastError, match="films have .* facts, where sequence learned from .*; next: cinefeast train"
+    ):
+        fitted["sequence"].refreshed(with_the_film())
 
 
 def test_ten_who_liked_it_bring_it_to_those_like_them(fitted: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from serving.doctor.artifacts import artifacts_check, learned_check, reports_che
 from serving.doctor.warehouse import read_warehouse
 from tests.commands import UNTESTED, dbt_build, environment_of, materialize, run, start
 from tests.conftest import TRAINED, Demo, copy_of, files_of
-from tests.serving.servers import ADMIN, KEYS, WRITER, served, wait_for
+from tests.serving.servers import ADMIN, KEYS, WRITER, served, state, wait_for
 
 NAMES = (*CHANNELS, RANKER)
 
@@ -131,7 +131,7 @@ def test_the_final_models_are_served_once_they_are_there(
     with served(space.root) as client:
 
         def version() -> str:
-            return str(client.get("/health/ready").json()["models_version"])
+            return str(state(client)["models_version"])
 
         assert version() == served_models(space.artifacts).version
         assert version().startswith("evaluation-")
@@ -261,7 +261,6 @@ def test_a_film_of_an_hour_ago_that_ten_people_liked_is_recommended(
     ten, others = raters[:10], raters[10:20]
     rated = {"kind": "rating", "movie_id": film, "rating": 5.0, "occurred_at": hour_ago.isoformat()}
     events = [rated | {"event_id": f"hour-{user}", "user_id": user} for user in ten]
-    weights = checksum(root / "artifacts" / "final" / "sequence" / "model.safetensors")
     with served(root, **KEYS) as client:
 
         def shown(user: int) -> bool:
@@ -276,11 +275,9 @@ def test_a_film_of_an_hour_ago_that_ten_people_liked_is_recommended(
         materialize(root)
         assert not any(map(shown, others))
         ran = run(root, "cinefeast", "refresh", REDIS_CONNECTION_STRING="")
-        wait_for(lambda: sum(map(shown, others)) > len(others) / 2, "the film is recommended")
+        wait_for(lambda: any(map(shown, others)), "the film is recommended")
         assert not any(map(shown, ten)), "they have seen it"
     assert "5 of 5" in ran.stdout
-    assert "stays as it is" in ran.stdout
-    assert checksum(root / "artifacts" / "final" / "sequence" / "model.safetensors") == weights
     now = learned_check(Workspace(root)).detail
     assert "films and counts are refreshed up to one of 0 days ago" in now
 

@@ -1,7 +1,7 @@
 """Sequence recall: a causal Transformer over all that a user has rated, in order."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import faiss
 import numpy as np
@@ -11,9 +11,10 @@ from feast import FeatureStore
 from torch import Tensor
 from torch.nn import functional as F
 
+from dbt_project.errors import CineFeastError
 from models import onnx
-from models.columns import ragged
-from models.dataset import Dataset, Split
+from models.columns import integers, ragged
+from models.dataset import SPLITS, Dataset, Split
 from models.ids import Ids
 from models.recall.nn import histories
 from models.recall.nn.film_facts import Fact, film_facts
@@ -25,6 +26,8 @@ from models.recall.sequence.transformer import CausalTransformer
 from models.training import Batches, Loss, device
 from models.weights import take_weights, weights_of
 
+FILM_VECTORS = "film.weight"
+"""The films' own vectors among the weights."""
 USERS_AT_ONCE = 128
 """Users whose vectors are worked out together: attention holds a square of the history's length for each."""
 
@@ -137,6 +140,29 @@ class Sequence(NeuralRecaller):
         """Keep the film table of the weights as they are, too: neither is worked out anew for a request."""
         self.table = self.network.films()
         self.index_films(self._compared(self.table[1:]).float().cpu().numpy())
+
+    def refreshed(self, data: Dataset) -> Self:
+        """The same weights over all films that are known at the newest rating: one that is new is what its facts say.
+
+        CineFeastError where facts have come to be of another kind than those that were learned from.
+        """
+        c, weights = self.config, self.network.state_dict()
+        if not c.film_facts:
+            return self
+        model = type(self)(c)
+        model.provenance, model.metrics, model.epochs = self.provenance, self.metrics, self.epochs
+        known = integers(data.catalogue(c.service, SPLITS[-1]), "movie_id")
+        new = known[self.films.rows(known) < 0]
+        model.films = Ids(np.concatenate([self.films.values, new]))
+        facts = model._facts(data, SPLITS[-1])
+        if facts.shape[1] != self.network.facts.shape[1]:
+            what = f"films have {facts.shape[1]} facts, where {c.name} learned from {self.network.facts.shape[1]}"
+            raise CineFeastError(what, "cinefeast train && cinefeast train --final")
+        model.network = model.build(facts).eval()
+        own = F.pad(weights[FILM_VECTORS], (0, 0, 0, len(new)))
+        model.network.load_state_dict(weights | {FILM_VECTORS: own, "facts": torch.from_numpy(facts)})
+        model.reindex()
+        return model
 
     def _facts(self, data: Dataset, until: Split) -> np.ndarray:
         c = self.config
