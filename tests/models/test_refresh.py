@@ -108,7 +108,7 @@ def test_a_sequence_model_knows_a_film_by_its_facts(fitted: dict[str, Any]) -> N
     means = [near[groups == group].mean() for group in range(GROUPS)]
     assert int(np.argmax(means)) == group_of(NEWEST)
 
-    users, seen, ids = users_of(data, group_of(NEWEST))
+    _, seen, ids = users_of(data, group_of(NEWEST))
     histories = data.users("recall_history_v1", pd.DataFrame({"user_id": ids, "event_timestamp": LATER}))
     assert np.array_equal(fresh.user_vectors(histories)[0], trained.user_vectors(histories)[0])
     assert (fresh.recommend(histories, len(groups) + 1, seen)[0] == NEWEST).any(axis=1).all()
@@ -119,7 +119,7 @@ def test_facts_of_another_kind_are_refused(fitted: dict[str, Any], monkeypatch: 
     more = lambda *asked: np.pad(facts(*asked), ((0, 0), (0, 1)))  # noqa: E731
     monkeypatch.setattr(type(fitted["sequence"]), "_facts", more)
     with pytest.raises(
-        CineFeastError, match="films have .* facts, where sequence learned from .*; next: cinefeast train"
+        CineFeastError, match=r"films have \d+ facts, where sequence learned from \d+; next: cinefeast train"
     ):
         fitted["sequence"].refreshed(with_the_film())
 
