@@ -18,7 +18,7 @@ def compare_online_with_history(store: Any, users: list[int], films: list[int]) 
     Every user and every film is asked for, in pairs, and with them a user and a film that nobody knows.
     """
     count = max(len(users), len(films)) + 1
-    keys = {"user_id": [*users, NOBODY], "movie_id": [*films, NOBODY]}
+    keys = {"user_id": [NOBODY, *users], "movie_id": [NOBODY, *films]}
     frame = pd.DataFrame({key: (ids * (count // len(ids) + 1))[:count] for key, ids in keys.items()})
     views = [view for view in store.list_batch_feature_views() if view.online]
     asked = [[f"{view.name}:{field.name}" for field in view.features] for view in views]
@@ -82,7 +82,7 @@ def request(store: Any, frame: pd.DataFrame) -> dict[str, Any]:
     latest = {
         user: (ids or [])[-WATCHED:] for user, ids in zip(seen["user_id"], seen["user_seen_movie_ids"], strict=True)
     }
-    known = sorted({film for ids in latest.values() for film in ids}) or [NOBODY]
+    known = sorted({film for ids in latest.values() for film in ids})
     at = {"event_timestamp": NOW} if "event_timestamp" in frame else {}
     columns = read(wanted, pd.DataFrame({"movie_id": known}).assign(**at))
     films, row = FilmAttributes(columns), {film: n for n, film in enumerate(columns["movie_id"])}
