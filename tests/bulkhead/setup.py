@@ -21,7 +21,6 @@ CALM = SECONDS / 2
 READERS = 8
 SENDERS = 2
 READY = "/health/ready"
-METRICS = "/metrics"
 WORKER_TIMEOUT = 10.0
 RECOVERED_WITHIN = 120.0
 """Seconds from the last fault's end until answers lack nothing and an event is online at once: a worker that was killed
@@ -53,10 +52,12 @@ class Server:
     port: int
     process: psutil.Process
     log: Path
+    admin: psutil.Process
+    """The process of the admin port, which nothing is done to."""
 
     def workers(self) -> list[psutil.Process]:
         """Those that live."""
-        return list(self.process.children())
+        return [child for child in self.process.children() if child != self.admin]
 
     def warmed(self) -> int:
         """How many workers have become ready so far."""
@@ -67,5 +68,6 @@ class Server:
 def running(root: Path, redis: str, clock: Clock) -> Iterator[tuple[Server, httpx.Client]]:
     """Two workers on a workspace and a Redis, by a clock that can be set."""
     with served(root, may_log=True, workers=2, REDIS_CONNECTION_STRING=redis, **SERVER, **clock.environment) as client:
-        pid, log = client.pid, client.log  # type: ignore[attr-defined]
-        yield Server(root, client.base_url.host, client.base_url.port or 80, psutil.Process(pid), log), client
+        process, log = psutil.Process(client.pid), client.log  # type: ignore[attr-defined]
+        *_, admin = sorted(process.children(), key=psutil.Process.create_time)  # it is started last
+        yield Server(root, client.base_url.host, client.base_url.port or 80, process, log, admin), client
