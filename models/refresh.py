@@ -6,6 +6,7 @@ now. Weights, and the ranker, stay what they are.
 """
 
 import shutil
+from typing import Any
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import publish_directory, workspace
@@ -34,7 +35,7 @@ def refresh() -> dict[str, int]:
     steps, films = Steps(len(CHANNELS)), {}
     with staged(folder, COMMAND) as place:
         for name in CHANNELS:
-            channel = model_class(name).load(served.folder / name, data.store)
+            channel: Any = model_class(name).load(served.folder / name, data.store)
             fresh = channel.refreshed(data)
             if fresh is channel:
                 shutil.copytree(served.folder / name, place / name)

@@ -37,6 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, small_store: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CINEFEAST_WORKSPACE", str(root))
         patch.setattr("feature_repo.store.load_store", lambda: small_store)
+        patch.setattr("models.train.late_history", lambda data: None)  # which asks a warehouse
         for module in (evaluate, peers):
             patch.setattr(module, "RESULTS", root / "results")
         train(["popularity", "item_cf"], "leave-one-out")

@@ -14,7 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import Workspace
+from serving.api.auth import Keys
 from serving.api.routes.events import add_events
 from serving.doctor.events import events_check
 from serving.errors import NotWrittenError, OverloadedError
@@ -391,9 +392,13 @@ def test_no_event_holds_an_answer() -> None:
     service: Any = SimpleNamespace(
         recommender=SimpleNamespace(films={1}), events=SimpleNamespace(submit=submit), metrics=Metrics()
     )
-    app = FastAPI()
-    app.state.service, app.state.keys = service, SimpleNamespace(check=lambda may, key: None)
-    add_events(app, service)
+
+    async def count_writes(key: str | None, count: int) -> None:
+        return
+
+    app, keys = FastAPI(), SimpleNamespace(check=lambda may, key: None, count_writes=count_writes)
+    app.state.service, app.state.keys = service, keys
+    add_events(app, service, cast(Keys, keys))
 
     @app.get("/v1/popular")
     def popular() -> str:
