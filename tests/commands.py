@@ -7,6 +7,7 @@ seconds, so `cinefeast` and `feast` are forked from a process that has imported 
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,8 @@ def start(
 
 
 def _work(command: tuple[str, ...], folder: Path, environment: dict[str, str], output: Path, errors: Path) -> None:
-    """The command, in this process."""
+    """The command, in this process, which a Ctrl+C ends: where the tests run in the background, it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
