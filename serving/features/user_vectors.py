@@ -6,6 +6,7 @@ workers, or in the process where there is none.
 
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -126,7 +127,7 @@ class UserVectors:
 
     def __init__(self, models: TwoStage, version: str, mode: Mode, store: VectorStore, metrics: Metrics) -> None:
         self._version, self._mode, self._store, self._metrics = version, mode, store, metrics
-        self._work = {name: channel.user_vectors for name, channel in vector_channels(models)}
+        self._work = {name: own_work(channel) for name, channel in vector_channels(models)}
         if mode != Mode.REQUEST:
             for name, channel in vector_channels(models):
                 setattr(channel, "user_vectors", self._instead(name))  # noqa: B010
@@ -169,6 +170,13 @@ class UserVectors:
             return vectors, known
 
         return user_vectors
+
+
+def own_work(channel: VectorRecaller) -> Callable[[pa.Table], Vectors]:
+    """What a channel does by itself. It is not held, or it would hold itself: models that are replaced end at once,
+    though the collector is kept from looking at them."""
+    work, held = type(channel).user_vectors, weakref.proxy(channel)
+    return lambda users: work(held, users)
 
 
 def vector_channels(models: TwoStage) -> Iterator[tuple[str, VectorRecaller]]:

@@ -1,12 +1,18 @@
 """Users' vectors in each mode: the same answers, other freshness. Over a real Redis and in the process."""
 
+import gc
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dbt_project.errors import CineFeastError
+from models.recall.search.vectors import VectorRecaller
 from serving.config import Mode, settings
 from serving.features.user_vectors import InProcess, InRedis, UserVectors, VectorStore
 from serving.telemetry.metrics import Metrics
@@ -34,6 +40,34 @@ def place(request: pytest.FixtureRequest, redis_server: RedisServer) -> VectorSt
         return InProcess()
     redis_server.flush()
     return InRedis(redis_server.address)
+
+
+class Channel(VectorRecaller):
+    """Everybody has the same vector."""
+
+    def __init__(self) -> None:
+        """Without a configuration."""
+
+    fit = tensors = restore = None  # type: ignore[assignment]
+
+    def user_vectors(self, users: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones((users.num_rows, 1, 2), np.float32), np.ones(users.num_rows, bool)
+
+
+@pytest.mark.parametrize("chosen", list(Mode))
+def test_models_that_are_replaced_are_freed(chosen: Mode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At once: what a server has loaded is frozen, so the collector never looks at it."""
+    monkeypatch.setenv("CINEFEAST_WORKSPACE", str(tmp_path))
+    gc.disable()
+    try:
+        models: Any = SimpleNamespace(channels={"same": Channel()})
+        channel = weakref.ref(models.channels["same"])
+        UserVectors(models, "v1", chosen, InProcess(), Metrics())
+        assert len(models.channels["same"].user_vectors(pa.table({"user_id": [1]}))[0]) == 1
+        del models
+        assert channel() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("chosen", list(Mode))
