@@ -7,7 +7,7 @@ changes by quarter, and `user_profile`, which numbers a new user.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from feast import FeatureStore
 from feast.data_source import PushMode
 
 from dbt_project.errors import CineFeastError
+from feature_repo.online_store.erased import film_key
 from feature_repo.running import FilmTotals, UserHistory
 
 
@@ -71,12 +72,14 @@ class RatingRecorder:
         """
         with self._lock:
             films = self._films(sorted({rating.movie_id for rating in ratings}))
+            unrated = [movie_id for movie_id, film in films.items() if not film.count]
             users = self._users(sorted({rating.user_id for rating in ratings}))
             for rating in ratings:
                 if users[rating.user_id].add(rating.movie_id, rating.rating, rating.second):
                     films[rating.movie_id].add(rating.rating, rating.second)
             self._learn_genres({movie for user in users.values() for movie in user.movie_ids})
             self._write([user.rows(user_id, self._genres) for user_id, user in users.items() if user.movie_ids])
+            self._undate(movie_id for movie_id in unrated if films[movie_id].count)
             self._write([film.rows(movie_id) for movie_id, film in films.items() if film.count])
 
     def _users(self, ids: list[int]) -> dict[int, UserHistory]:
@@ -114,6 +117,13 @@ class RatingRecorder:
         if unknown:
             found = self._read(["movie_profile:movie_genres"], "movie_id", unknown)["movie_genres"]
             self._genres |= {film: list(genres or []) for film, genres in zip(unknown, found, strict=True)}
+
+    def _undate(self, films: Iterable[int]) -> None:
+        """Let go of rows which say that nobody rated a film: they are of its release, which a rating may precede."""
+        keys = [film_key(movie_id) for movie_id in films]
+        if keys:
+            view = self.store.get_feature_view("movie_state")
+            self.store._get_provider().online_store.undate(self.store.config, [view], keys)
 
     def _read(self, features: list[str], key: str, ids: list[int]) -> dict[str, list[Any]]:
         return self.store.get_online_features(features, {key: ids}).to_dict()
