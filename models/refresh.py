@@ -20,8 +20,8 @@ from models.train import artifacts_of
 COMMAND = "cinefeast refresh"
 
 
-def refresh() -> dict[str, int]:
-    """Put a refreshed set in the place of the final models, at once; how many films each channel knows now.
+def refresh() -> None:
+    """Put a refreshed set in the place of the final models, at once.
 
     CineFeastError where no final models are served: those of the evaluation must not see what they are judged by.
     """
@@ -32,7 +32,7 @@ def refresh() -> dict[str, int]:
     served = served_models(folder)
     if served.fit != FINAL:
         raise CineFeastError("no final models are served, so nothing can be refreshed", f"cinefeast train --{FINAL}")
-    steps, films = Steps(len(CHANNELS)), {}
+    steps = Steps(len(CHANNELS))
     with staged(folder, COMMAND) as place:
         for name in CHANNELS:
             channel: Any = model_class(name).load(served.folder / name, data.store)
@@ -44,10 +44,8 @@ def refresh() -> dict[str, int]:
             kept = {key: channel.provenance[key] for key in ("choices", "dataset")}
             fresh.provenance |= kept | {"refreshed_until": data.learned_until(SPLITS[-1]).isoformat()}
             fresh.save(place / name)
-            films[name] = len(fresh.films)
-            steps.ended(f"refreshed {name}", {"films": films[name], "before": len(channel.films)})
+            steps.ended(f"refreshed {name}", {"films": len(fresh.films), "before": len(channel.films)})
         for besides in served.folder.glob("[!.]*"):
             if besides.name not in CHANNELS:  # the ranker, and what it was trained on
                 (shutil.copytree if besides.is_dir() else shutil.copy2)(besides, place / besides.name)
         publish_directory(place, folder / FINAL)
-    return films

@@ -12,12 +12,12 @@ import typer
 from dbt_project.errors import CineFeastError
 from dbt_project.workspace import workspace
 from serving.cli.bench import bench
+from serving.cli.peers import peers
 from serving.cli.user import user
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(bench, name="bench")
 app.add_typer(user, name="user")
-peers = typer.Typer(no_args_is_help=True, help="Other libraries on the same split and cases; `make peers` runs it all.")
 app.add_typer(peers, name="peers")
 
 
@@ -379,22 +379,6 @@ def settings(
     from serving.cli.settings import print_settings
 
     print_settings(as_json)
-
-
-@peers.command()
-def export(protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time") -> None:
-    """Write the split and the cases as parquet to the workspace."""
-    from models.evaluation.peers import export as run
-
-    print(f"wrote {run(protocol)}")
-
-
-@peers.command()
-def measure(protocol: Annotated[str, typer.Option(help="time or leave-one-out")] = "time") -> None:
-    """Measure the peers' answers beside ours and write docs/results/peers-....json."""
-    from models.evaluation.peers import measure as run
-
-    print(f"wrote {run(protocol)}")
 
 
 def main() -> None:
